@@ -1,0 +1,1 @@
+"""netmon watches a province's dedicated government data network and the sensors on it."""

@@ -1,0 +1,149 @@
+"""What netmon.yml may say. All defaults stand here, in one block; `load_config` is in `netmon.inventory`'s company.
+
+Durations are written ``30s``, ``5m``, ``2h`` or ``1d`` in YAML and are seconds here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netmon.model import ProbeKind, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeConfig:
+    """Reachability (DESIGN.md, section 3, Probes). Bursts and intervals: LAB.md, detection arithmetic."""
+
+    kind: ProbeKind = "icmp"  # for lines and nodes that name none
+    port: int = 862  # stamp: RFC 8762, section 4.1
+    interval_s: float = 3.0
+    timeout_s: float = 1.0
+    burst_count: int = 16  # confirming probes after a first loss ...
+    burst_spacing_s: float = 0.3  # ... over 4.8 s: one false outage in 30 min at 15 % bursty loss
+    size_bytes: int = 64
+    degraded_loss_ratio: float = 0.03
+    degraded_rtt_s: float = 0.3  # RTT of interactive video, DOMAIN.md section 1
+    window: int = 100  # probes over which loss and jitter are computed
+
+
+@dataclass(frozen=True, slots=True)
+class SnmpConfig:
+    """Polling. ``slow_interval_s``: names, aliases, speeds are read again after this, or when the device changed."""
+
+    port: int = 161
+    interval_s: float = 30.0
+    slow_interval_s: float = 600.0
+    timeout_s: float = 1.5
+    retries: int = 2
+    budget_s: float = 20.0  # one poll of one device never takes longer
+    sockets: int = 4
+    in_flight: int = 64  # packets per socket, LAB.md
+    max_repetitions: int = 25
+
+
+@dataclass(frozen=True, slots=True)
+class MqttConfig:
+    """The broker that sensors publish to. Empty host = no ingest."""
+
+    host: str = ""
+    port: int = 8883
+    tls: bool = True
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    username: str = ""
+    password: Secret | None = None
+    client_id: str = "netmon"
+    topics: tuple[str, ...] = ()  # filters; empty = exactly the sensors' topics
+    commit_interval_s: float = 0.03
+    receive_maximum: int = 1000
+    queue_size: int = 20_000
+    clock_skew_s: float = 300.0  # beyond this the arrival time wins
+
+
+@dataclass(frozen=True, slots=True)
+class InfluxConfig:
+    """History database, InfluxDB v2 API. Empty url = none, and the spool is emptied at once."""
+
+    url: str = ""
+    org: str = "netmon"
+    bucket: str = "netmon"
+    token: Secret | None = None
+    batch: int = 1000
+    interval_s: float = 5.0
+    spool_max_bytes: int = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class AlertConfig:
+    """When a finding becomes an incident and a message (MESSAGES.md, defaults of telling)."""
+
+    evaluate_s: float = 5.0
+    recovered_s: float = 60.0
+    reopen_s: float = 600.0
+    upstream_ratio: float = 0.6  # of a node's children lost within one round
+    tell_after_s: Mapping[str, float] = field(
+        default_factory=lambda: {"node": 0.0, "core": 0.0, "province": 30.0, "district": 60.0, "commune": 60.0}
+    )
+    storm_incidents: int = 3
+    storm_window_s: float = 300.0
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # alertname -> limit, over the catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A way to a person. ``kind``: apprise | http | alertmanager. ``url`` may hold tokens, hence a Secret."""
+
+    name: str
+    kind: str
+    url: Secret
+    form: str = "long"  # long (e-mail) | short (chat) | sms
+    detail: str = "plain"  # plain | full (addresses, models)
+    fallback: str = ""
+    method: str = "POST"  # http only, as the following
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+    body: str = ""
+    success: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyConfig:
+    """Channels and how sending is paced."""
+
+    enabled: bool = True
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    retry_s: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0)
+    noc_phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The one HTTP port. ``token`` guards everything that changes state."""
+
+    host: str = "127.0.0.1"
+    port: int = 9808
+    token: Secret | None = None
+    public_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """netmon.yml, checked. Paths are absolute."""
+
+    path: str = ""
+    inventory: tuple[str, ...] = ()  # files
+    profiles: tuple[str, ...] = ()  # files beside the built-in ones
+    state_dir: str = "state"
+    timezone: str = "Asia/Ho_Chi_Minh"
+    language: str = "vi"
+    drain_s: float = 20.0
+    own_uplink: str = ""  # node whose loss means that netmon itself is cut off
+    address_map: Mapping[str, str] = field(default_factory=dict)  # prefix -> prefix of equal length (NAT, laboratory)
+    probe: ProbeConfig = field(default_factory=ProbeConfig)
+    snmp: SnmpConfig = field(default_factory=SnmpConfig)
+    mqtt: MqttConfig = field(default_factory=MqttConfig)
+    influx: InfluxConfig = field(default_factory=InfluxConfig)
+    alerts: AlertConfig = field(default_factory=AlertConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
+    web: WebConfig = field(default_factory=WebConfig)

@@ -1,0 +1,125 @@
+"""What is known now: the latest of everything, kept in memory, read by pages, metrics and rules.
+
+Pure: the event loop writes and reads it; every stored object is immutable, so a reader may keep what it took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from netmon.model import (
+    AlertState,
+    Figure,
+    Incident,
+    Inventory,
+    Labels,
+    PollResult,
+    SensorState,
+    Subject,
+    Verdict,
+)
+
+
+class Gauges:
+    """The live ``netmon_*`` gauges: family -> labels -> value. Rules and /metrics read the same numbers from here."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, dict[Labels, float]] = {}
+        self._owned: dict[str, dict[tuple[str, Labels], None]] = {}
+
+    def set(self, name: str, labels: Labels, value: float) -> None:
+        """Set one series that nobody owns (it stays until dropped)."""
+        self._families.setdefault(name, {})[labels] = value
+
+    def drop(self, name: str, labels: Labels) -> None:
+        """Remove one series; no error if it is not there."""
+        self._families.get(name, {}).pop(labels, None)
+
+    def replace(self, owner: str, figures: Iterable[Figure]) -> None:
+        """Make ``figures`` the only series of ``owner``: series it had before and does not bring now vanish."""
+        new: dict[tuple[str, Labels], None] = {}
+        for figure in figures:
+            self.set(figure.name, figure.labels, figure.value)
+            new[figure.name, figure.labels] = None
+        for name, labels in self._owned.get(owner, {}):
+            if (name, labels) not in new:
+                self.drop(name, labels)
+        if new:
+            self._owned[owner] = new
+        else:
+            self._owned.pop(owner, None)
+
+    def family(self, name: str) -> Mapping[Labels, float]:
+        """All series of one family; empty if there is none."""
+        return self._families.get(name, {})
+
+    def names(self) -> list[str]:
+        return sorted(name for name, series in self._families.items() if series)
+
+    def __iter__(self) -> Iterator[tuple[str, Labels, float]]:
+        for name in self.names():
+            for labels, value in self._families[name].items():
+                yield name, labels, value
+
+    def __len__(self) -> int:
+        return sum(len(series) for series in self._families.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Reachability of one probe target (a line or a node) as measured. ``lost`` is confirmed by a burst."""
+
+    target: str
+    lost: bool | None = None  # None: not yet known
+    since: float = 0.0  # of the present value of ``lost``; for a loss the first unanswered probe
+    last_answer_at: float | None = None
+    rtt_s: float | None = None
+    loss_ratio: float = 0.0  # over the window, confirmed outages left out
+    jitter_s: float = 0.0
+    blips: int = 0  # losses shorter than a confirmation
+    error: str = ""  # the last ICMP error and its sender
+    error_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SensorView:
+    """The present state of one sensor."""
+
+    sensor: str
+    state: SensorState = "unknown"
+    since: float = 0.0
+    value: float | None = None
+    at: float | None = None  # the device's own time
+    received_at: float | None = None
+    breach_since: float | None = None  # began to be out of its limits, for hold times
+
+
+@dataclass(slots=True)
+class Health:
+    """What netmon says of itself."""
+
+    started_at: float = 0.0
+    config_hash: str = ""
+    last_reload_at: float = 0.0
+    last_reload_ok: bool = True
+    reload_problems: tuple[str, ...] = ()
+    first_round_done: bool = False
+    broker_connected: bool | None = None  # None: no broker configured
+    influx_ok: bool | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """Everything the pages, the metrics and the rules read."""
+
+    inventory: Inventory
+    gauges: Gauges = field(default_factory=Gauges)
+    reach: dict[str, Reach] = field(default_factory=dict)
+    polls: dict[str, PollResult] = field(default_factory=dict)
+    sensors: dict[str, SensorView] = field(default_factory=dict)
+    verdicts: dict[Subject, Verdict] = field(default_factory=dict)
+    alerts: dict[tuple[str, Labels], AlertState] = field(default_factory=dict)
+    incidents: dict[int, Incident] = field(default_factory=dict)  # open ones and those closed lately
+    health: Health = field(default_factory=Health)
+    revision: int = 0  # grows with every change that a page would show
