@@ -1,0 +1,121 @@
+"""The runner: spread, never stacked, the dead backed off, a reload that disturbs nobody."""
+
+from __future__ import annotations
+
+import asyncio
+
+from netmon.clock import Clock
+from netmon.model import Device, PollResult
+from netmon.scheduler import Scheduler
+
+
+def device(name: str, interval_s: float = 0.0) -> Device:
+    return Device(name, "router", "127.0.0.1", 161, "routers", site="s", interval_s=interval_s)
+
+
+class Bench:
+    """Polls that a test can hold open; ok unless named in ``dead``; raising if named in ``broken``."""
+
+    def __init__(self, interval_s: float) -> None:
+        self.calls: list[str] = []
+        self.results: list[PollResult] = []
+        self.dead: set[str] = set()
+        self.broken: set[str] = set()
+        self.hold: dict[str, asyncio.Event] = {}
+        self.running: dict[str, int] = {}
+        self.scheduler = Scheduler(self.poll, self.results.append, Clock(), interval_s)
+
+    async def poll(self, target: Device) -> PollResult:
+        name = target.id
+        self.calls.append(name)
+        self.running[name] = self.running.get(name, 0) + 1
+        assert self.running[name] == 1, "two polls of one device at once"
+        try:
+            if name in self.hold:
+                await self.hold[name].wait()
+            if name in self.broken:
+                raise ZeroDivisionError
+            return PollResult(name, 0.0, 0.0, ok=name not in self.dead, reason="timeout" if name in self.dead else "")
+        finally:
+            self.running[name] -= 1
+
+    async def during(self, seconds: float) -> None:
+        task = asyncio.create_task(self.scheduler.run())
+        await asyncio.sleep(seconds)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_every_device_is_polled_and_a_slow_one_delays_nobody() -> None:
+    async def main() -> Bench:
+        bench = Bench(interval_s=0.05)
+        bench.hold["slow"] = asyncio.Event()
+        bench.scheduler.set_devices({n: device(n) for n in ("slow", "a", "b")})
+        await bench.during(0.6)
+        return bench
+
+    bench = asyncio.run(main())
+    assert bench.calls.count("slow") == 1
+    assert bench.calls.count("a") >= 3 and bench.calls.count("b") >= 3
+    assert bench.scheduler.counters.overruns >= 2
+
+
+def test_a_dead_device_is_polled_less_often_and_counted_by_reason() -> None:
+    async def main() -> Bench:
+        bench = Bench(interval_s=0.03)
+        bench.dead.add("dead")
+        bench.scheduler.set_devices({n: device(n) for n in ("dead", "alive")})
+        await bench.during(0.9)
+        return bench
+
+    bench = asyncio.run(main())
+    assert bench.calls.count("dead") * 2 < bench.calls.count("alive")
+    assert bench.scheduler.counters.failures == {"timeout": bench.calls.count("dead")}
+
+
+def test_a_bug_in_a_poll_costs_that_poll_only() -> None:
+    async def main() -> Bench:
+        bench = Bench(interval_s=0.05)
+        bench.broken.add("broken")
+        bench.scheduler.set_devices({n: device(n) for n in ("broken", "fine")})
+        await bench.during(0.3)
+        return bench
+
+    bench = asyncio.run(main())
+    reasons = {r.reason for r in bench.results if r.device == "broken"}
+    assert reasons == {"bug:ZeroDivisionError"}
+    assert any(r.ok for r in bench.results if r.device == "fine")
+
+
+def test_a_reload_drops_removed_devices_and_keeps_the_others() -> None:
+    async def main() -> Bench:
+        bench = Bench(interval_s=0.05)
+        bench.scheduler.set_devices({n: device(n) for n in ("goes", "stays")})
+        task = asyncio.create_task(bench.scheduler.run())
+        await asyncio.sleep(0.2)
+        bench.scheduler.set_devices({"stays": device("stays"), "new": device("new")})
+        bench.calls.clear()
+        await asyncio.sleep(0.3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return bench
+
+    bench = asyncio.run(main())
+    assert "goes" not in bench.calls
+    assert "stays" in bench.calls and "new" in bench.calls
+
+
+def test_poll_now_is_extra_and_never_doubles_a_running_poll() -> None:
+    async def main() -> Bench:
+        bench = Bench(interval_s=60.0)
+        bench.hold["x"] = asyncio.Event()
+        bench.scheduler.set_devices({"x": device("x")})
+        bench.scheduler.poll_now("x")
+        await asyncio.sleep(0)
+        bench.scheduler.poll_now("x")
+        bench.scheduler.poll_now("unknown")
+        bench.hold["x"].set()
+        await asyncio.sleep(0.01)
+        return bench
+
+    assert asyncio.run(main()).calls == ["x"]
