@@ -1,0 +1,55 @@
+# The two commands that matter: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check unit live rules dashboards clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+demo: $(VENV)/.demo ## run netmon on a simulated province; ARGS="--duration 60" ends by itself
+	@$(BIN)/netmon demo $(ARGS)
+
+test: $(VENV)/.test ## check the code and run all tests; with root it installs the real servers first
+	@sh tools/servers.sh
+	@$(MAKE) --no-print-directory check
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.test ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(VENV)/.test ## only the tests that need no server
+	$(BIN)/pytest -m "not live and not e2e" $(PYTEST_ARGS)
+
+live: $(VENV)/.test ## only the tests against real servers and a real browser
+	$(BIN)/pytest -m "live or e2e" $(PYTEST_ARGS)
+
+rules: $(VENV)/.test ## write the Prometheus rules from the catalogue
+	$(BIN)/netmon rules export
+
+dashboards: $(VENV)/.test ## write the Grafana dashboards from grafana/build.py
+	$(BIN)/python grafana/build.py
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@echo "netmon: making a virtual environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit("netmon needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "netmon: installing what the demo needs (about a minute)"
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off -e '.[demo]' | sed -n 's/^Collecting \([^ ]*\).*/  \1/p'
+	@touch $@
+
+$(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "netmon: installing what the tests need (about two minutes)"
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off -e '.[demo,test]' | sed -n 's/^Collecting \([^ ]*\).*/  \1/p'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,268 @@
+"""Folds what collectors bring into the state and its gauges. Pure: one call per result, no clock of its own.
+
+Each fold owns the series it writes (`Gauges.replace`), so what a device or a sensor no longer has leaves the page.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from netmon import rates
+from netmon.model import (
+    CONDITIONS,
+    SENSOR_STATES,
+    Figure,
+    Inventory,
+    Labels,
+    Line,
+    PollResult,
+    Port,
+    Subject,
+    Verdict,
+    labels,
+)
+from netmon.state import Reach, SensorView, State
+from netmon.topology import Topology
+
+REBOOT_SHOWN_S = 600.0  # netmon_device_rebooted stays 1 this long after a reboot was seen
+P95_SAMPLE_S = 300.0  # TT 06/2026/TT-BKHCN, article 5.6: samples every 5 minutes
+P95_SAMPLES = 2016  # ... over 7 days
+REACHABLE = ("up", "degraded")
+
+
+class P95:
+    """The 95th percentile of five-minute means over the last 7 days, one direction of one line."""
+
+    def __init__(self) -> None:
+        self._means: deque[float] = deque(maxlen=P95_SAMPLES)
+        self._bucket = -1
+        self._sum = self._count = 0.0
+
+    def add(self, at: float, value: float) -> None:
+        """Take one rate; a bucket counts when the next one begins."""
+        bucket = int(at // P95_SAMPLE_S)
+        if bucket != self._bucket and self._count:
+            self._means.append(self._sum / self._count)
+            self._sum = self._count = 0.0
+        self._bucket = bucket
+        self._sum += value
+        self._count += 1
+
+    def value(self) -> float | None:
+        """Nearest-rank percentile; None before the first full bucket."""
+        if not self._means:
+            return None
+        ordered = sorted(self._means)
+        return ordered[max(0, -(-len(ordered) * 95 // 100) - 1)]
+
+
+class Fold:
+    """Writes into one State. Keeps only what the next result must be compared with."""
+
+    def __init__(self, state: State, topology: Topology) -> None:
+        self._state = state
+        self._before: dict[str, PollResult] = {}  # the last good poll of each device
+        self._rebooted_at: dict[str, float] = {}
+        self._p95: dict[tuple[str, str], P95] = {}
+        self.set_inventory(state.inventory, topology)
+
+    def set_inventory(self, inventory: Inventory, topology: Topology) -> None:
+        """After a (re)load: facts as ``_info`` series, and everything of things that are gone is forgotten."""
+        self._topology = topology
+        self._lines_at: dict[str, list[Line]] = {}
+        for line in inventory.lines.values():
+            if line.device:
+                self._lines_at.setdefault(line.device, []).append(line)
+        state, gauges = self._state, self._state.gauges
+        state.inventory = inventory
+        for gone in [d for d in state.polls if d not in inventory.devices]:
+            del state.polls[gone]
+            self._before.pop(gone, None)
+            gauges.replace(f"device:{gone}", ())
+        for gone in [t for t in state.reach if t not in inventory.lines and t not in inventory.nodes]:
+            del state.reach[gone]
+            gauges.replace(f"reach:{gone}", ())
+        for gone in [s for s in state.sensors if s not in inventory.sensors]:
+            del state.sensors[gone]
+            gauges.replace(f"sensor:{gone}", ())
+        gauges.replace("info", _info(inventory))
+        state.revision += 1
+
+    # --- polls -------------------------------------------------------------------------------------------------------
+
+    def poll(self, result: PollResult) -> None:
+        """One finished poll, good or failed."""
+        device = self._state.inventory.devices.get(result.device)
+        if device is None:
+            return
+        self._state.polls[device.id] = result
+        place = {"device": device.id, "site": device.site, "node": device.node}
+        figures = [
+            Figure("netmon_snmp_up", labels(**place), 1.0 if result.ok else 0.0),
+            Figure("netmon_poll_duration_seconds", labels(**place), result.duration_s),
+        ]
+        if result.ok:
+            at = result.started_at
+            before = self._before.get(device.id)
+            if rates.rebooted(before, result) if before else False:
+                self._rebooted_at[device.id] = at
+            recent = at - self._rebooted_at.get(device.id, -1e12) < REBOOT_SHOWN_S
+            figures.append(Figure("netmon_device_rebooted", labels(**place), 1.0 if recent else 0.0))
+            if result.sys_uptime_s:
+                figures.append(Figure("netmon_device_uptime_seconds", labels(**place), result.sys_uptime_s))
+            figures += result.figures
+            for line in self._lines_at.get(device.id, ()):
+                figures += self._line(line, before, result)
+            self._before[device.id] = result
+        self._state.gauges.replace(f"device:{device.id}", figures)
+
+    def _line(self, line: Line, before: PollResult | None, after: PollResult) -> Iterable[Figure]:
+        port = after.ports.get(line.if_name)
+        if port is None:
+            return
+        place = {"site": line.site, "line": line.id}
+        if port.oper_up is not None:
+            yield Figure("netmon_line_port_up", labels(**place), 1.0 if port.oper_up else 0.0)
+        old = before.ports.get(line.if_name) if before else None
+        if before is None or old is None:
+            return
+        moved = rates.port_rates(old, port, before_uptime_s=before.sys_uptime_s, after_uptime_s=after.sys_uptime_s)
+        if moved is None:
+            return
+        # `in` at the site's port is what the site downloads.
+        down_bps, up_bps = _capacity(line, port)
+        for direction, bps, capacity, error, discard in (
+            ("in", moved.in_bps, down_bps, moved.in_error_ratio, moved.in_discard_ratio),
+            ("out", moved.out_bps, up_bps, moved.out_error_ratio, moved.out_discard_ratio),
+        ):
+            series = labels(**place, direction=direction)
+            if bps is not None and capacity:
+                yield Figure("netmon_line_utilization_ratio", series, bps / capacity)
+                p95 = self._p95.setdefault((line.id, direction), P95())
+                p95.add(port.at, bps / capacity)
+                if (value := p95.value()) is not None:
+                    yield Figure("netmon_line_p95_ratio", series, value)
+            if error is not None:
+                yield Figure("netmon_line_error_ratio", series, error)
+            if discard is not None:
+                yield Figure("netmon_line_discard_ratio", series, discard)
+
+    # --- reachability and verdicts -----------------------------------------------------------------------------------
+
+    def reach(self, reach: Reach) -> None:
+        """News of one probe target."""
+        state = self._state
+        line = state.inventory.lines.get(reach.target)
+        if line is None and reach.target not in state.inventory.nodes:
+            return
+        before = state.reach.get(reach.target)
+        state.reach[reach.target] = reach
+        if before is None or before.lost != reach.lost:
+            state.revision += 1
+        place = {"site": line.site, "line": line.id} if line else {"node": reach.target}
+        series = labels(**place)
+        figures = [Figure("netmon_probe_loss_ratio", series, reach.loss_ratio)]
+        if reach.rtt_s is not None and not reach.lost:
+            figures.append(Figure("netmon_probe_rtt_seconds", series, reach.rtt_s))
+            figures.append(Figure("netmon_probe_jitter_seconds", series, reach.jitter_s))
+        state.gauges.replace(f"reach:{reach.target}", figures)
+
+    def verdicts(self, verdicts: dict[Subject, Verdict]) -> None:
+        """The conditions after one judgement; only what changed is written."""
+        state, gauges = self._state, self._state.gauges
+        changed_sites: set[str] = set()
+        for subject, verdict in verdicts.items():
+            before = state.verdicts.get(subject)
+            if before is not None and before.condition == verdict.condition:
+                continue
+            state.revision += 1
+            place: dict[str, str] = {subject.kind: subject.id}
+            if subject.kind == "line":
+                place["site"] = state.inventory.lines[subject.id].site
+                changed_sites.add(place["site"])
+            figures = [
+                Figure(f"netmon_{subject.kind}_state", labels(**place, state=c), float(c == verdict.condition))
+                for c in CONDITIONS
+            ]
+            if subject.kind == "site":
+                figures.append(Figure("netmon_site_up", labels(**place), float(verdict.condition in REACHABLE)))
+            gauges.replace(f"verdict:{subject.kind}:{subject.id}", figures)
+        for subject in state.verdicts.keys() - verdicts.keys():
+            gauges.replace(f"verdict:{subject.kind}:{subject.id}", ())
+        state.verdicts = verdicts
+        for site in changed_sites:
+            self._redundancy(site)
+
+    def _redundancy(self, site: str) -> None:
+        lines = [self._state.inventory.lines[line] for line in self._topology.lines_of(site)]
+        if len(lines) < 2:
+            return
+        works = {line.id: self._condition("line", line.id) in REACHABLE for line in lines}
+        some = any(works.values())
+        primary_lost = any(line.role == "primary" for line in lines) and not any(
+            works[line.id] for line in lines if line.role == "primary"
+        )
+        series = labels(site=site)
+        figures = (
+            Figure("netmon_site_redundancy_lost", series, float(some and not all(works.values()))),
+            Figure("netmon_site_on_backup", series, float(some and primary_lost)),
+        )
+        self._state.gauges.replace(f"redundancy:{site}", figures)
+
+    def snmp_silence(self) -> None:
+        """``netmon_device_snmp_silent``: SNMP fails although the site can be reached (PAINS 13: two states)."""
+        figures = []
+        for device in self._state.inventory.devices.values():
+            poll = self._state.polls.get(device.id)
+            if poll is None:
+                continue
+            place = ("site", device.site) if device.site else ("node", device.node)
+            reachable = self._condition(*place) in REACHABLE
+            series = labels(device=device.id, site=device.site, node=device.node)
+            figures.append(Figure("netmon_device_snmp_silent", series, float(reachable and not poll.ok)))
+        self._state.gauges.replace("snmp_silence", figures)
+
+    def _condition(self, kind: str, key: str) -> str:
+        verdict = self._state.verdicts.get(Subject(kind, key))  # type: ignore[arg-type]
+        return verdict.condition if verdict else "unknown"
+
+    # --- sensors -----------------------------------------------------------------------------------------------------
+
+    def sensor(self, view: SensorView) -> None:
+        """The present view of one sensor; a stale value leaves the page (PAINS 17)."""
+        state = self._state
+        sensor = state.inventory.sensors.get(view.sensor)
+        if sensor is None:
+            return
+        before = state.sensors.get(view.sensor)
+        state.sensors[view.sensor] = view
+        if before is None or before.state != view.state or before.value != view.value:
+            state.revision += 1
+        kind = state.inventory.sensor_types[sensor.type]
+        place = {"sensor": sensor.id, "site": sensor.site, "node": sensor.node}
+        figures = [
+            Figure("netmon_sensor_state", labels(**place, state=s), float(s == view.state)) for s in SENSOR_STATES
+        ]
+        if view.received_at is not None:
+            figures.append(Figure("netmon_sensor_last_seen_timestamp_seconds", labels(**place), view.received_at))
+        if view.value is not None and view.state in ("ok", "warning", "alarm", "invalid"):
+            series: Labels = labels(**place, quantity=kind.quantity, unit=kind.unit)
+            figures.append(Figure("netmon_sensor_value", series, view.value))
+        state.gauges.replace(f"sensor:{sensor.id}", figures)
+
+
+def _capacity(line: Line, port: Port) -> tuple[float | None, float | None]:
+    """Contract bandwidth where there is one, else the port's speed (DOMAIN: contract overrides ifHighSpeed)."""
+    if line.contracts:
+        return line.contracts[-1].down_bps, line.contracts[-1].up_bps
+    return port.speed_bps, port.speed_bps
+
+
+def _info(inventory: Inventory) -> Iterable[Figure]:
+    for site in inventory.sites.values():
+        series = labels(site=site.id, name=site.name, block=site.block, area=site.area, level=site.level)
+        yield Figure("netmon_site_info", series, 1.0)
+    for line in inventory.lines.values():
+        series = labels(line=line.id, site=line.site, provider=line.provider, parent=line.parent)
+        yield Figure("netmon_line_info", series, 1.0)

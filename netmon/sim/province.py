@@ -1,0 +1,223 @@
+"""Puts the simulated province on loopback: an SNMP agent and a reflector per address, all in one process.
+
+Every address of the inventory must be a loopback one (`address_map` in netmon.yml does that): the simulator refuses
+anything else, so that it can never answer for a real device.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import random
+import resource
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable
+
+from netmon.collectors.probes.stamp import StampReflector
+from netmon.collectors.snmp import pdu
+from netmon.errors import NetmonError
+from netmon.model import Device, Inventory, Line
+from netmon.sim.mib import SimDevice, SimPort, table_of
+from netmon.sim.world import World
+
+log = logging.getLogger(__name__)
+
+MAX_REPLY_BYTES = 1400  # as real agents: what fits one Ethernet frame
+ROUTERS = ("huawei", "huawei", "cisco", "mikrotik")  # the mix of the sites
+
+
+def build_devices(world: World) -> dict[str, SimDevice]:
+    """A simulated device for every device of the inventory, with the ports that its lines name."""
+    inventory = world.inventory
+    found: dict[str, SimDevice] = {}
+    for device in inventory.devices.values():
+        kind = "ups" if device.kind == "ups" else ROUTERS[zlib.crc32(device.id.encode()) % len(ROUTERS)]
+        found[device.id] = SimDevice(device, "cisco" if device.node else kind, world)
+    for line in inventory.lines.values():
+        contract = line.contracts[-1].down_bps if line.contracts else 20e6
+        if line.device in found and line.if_name:
+            rate = contract * (0.05 + zlib.crc32(line.id.encode()) % 60 / 100)
+            port = SimPort(line.if_name, f"WAN {line.circuit}", line.id, rate_bps=rate)
+            found[line.device].ports.append(port)
+        if line.remote_device in found and line.remote_if_name:
+            found[line.remote_device].ports.append(SimPort(line.remote_if_name, line.site, line.id))
+    for sim in found.values():
+        lan = {
+            "huawei": "GigabitEthernet0/0/{}",
+            "cisco": "GigabitEthernet0/1/{}",
+            "mikrotik": "ether{}",
+            "ups": "eth{}",
+        }
+        taken = {port.name for port in sim.ports}
+        for number in range(0 if sim.kind != "mikrotik" else 1, 1 if sim.kind == "ups" else 5):
+            name = lan[sim.kind].format(number)
+            if name not in taken:
+                sim.ports.append(SimPort(name, rate_bps=2e5 * (1 + number)))
+    return found
+
+
+def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
+    """The agent's reply to one datagram; None where a real agent stays silent (rubbish, wrong community)."""
+    try:
+        message = pdu.decode_message(request)
+    except pdu.BerError:
+        return None
+    if message.community != community or message.version not in (0, 1):
+        return None
+    mib = table_of(sim)
+
+    def value(index: int) -> pdu.VarBind:
+        return pdu.VarBind(mib.oids[index], mib.tags[index], mib.getters[index](sim))
+
+    def after(oid: pdu.Oid) -> int:
+        return bisect_right(mib.oids, oid)
+
+    asked = [vb.oid for vb in message.varbinds]
+    out: list[pdu.VarBind] = []
+    if message.pdu_type == pdu.GET:
+        for oid in asked:
+            index = after(oid) - 1
+            found = index >= 0 and mib.oids[index] == oid
+            out.append(value(index) if found else pdu.VarBind(oid, pdu.NO_SUCH_INSTANCE, None))
+    elif message.pdu_type in (pdu.GET_NEXT, pdu.GET_BULK):
+        repeat = message.error_index if message.pdu_type == pdu.GET_BULK else 1
+        first = message.error_status if message.pdu_type == pdu.GET_BULK else 0  # non-repeaters, RFC 3416 4.2.3
+        size = 60
+
+        def push(vb: pdu.VarBind) -> bool:
+            nonlocal size
+            payload = vb.value
+            size += len(vb.oid) + 8 + (len(payload) if isinstance(payload, bytes | tuple) else 4)
+            out.append(vb)
+            return size < MAX_REPLY_BYTES
+
+        def following(oid: pdu.Oid) -> tuple[pdu.Oid, pdu.VarBind]:
+            index = after(oid)
+            if index == len(mib.oids):
+                return oid, pdu.VarBind(oid, pdu.END_OF_MIB_VIEW, None)
+            return mib.oids[index], value(index)
+
+        for oid in asked[:first]:
+            push(following(oid)[1])
+        rest = list(asked[first:])
+        room = bool(rest)
+        for _ in range(max(0, min(repeat, 200))):
+            if not room:
+                break
+            for column, oid in enumerate(rest):
+                rest[column], vb = following(oid)
+                room = push(vb)
+                if not room:
+                    break
+    else:
+        return None
+    return pdu.encode_message(message.version, community, pdu.RESPONSE, message.request_id, 0, 0, out)
+
+
+class _Agent(asyncio.DatagramProtocol):
+    def __init__(self, sim: SimDevice, community: bytes, reachable: Callable[[], bool]) -> None:
+        self._sim, self._community, self._reachable = sim, community, reachable
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if self._transport and self._reachable() and (reply := answer(self._sim, data, self._community)) is not None:
+            self._transport.sendto(reply, addr)
+
+
+class _Reflector(StampReflector):
+    """A reflector that is as reachable as the line or node it stands for, with that line's delay."""
+
+    def __init__(self, reachable: Callable[[], bool], loss_ratio: float, rng: random.Random) -> None:
+        super().__init__()
+        self._reachable, self._loss_ratio, self._rng = reachable, loss_ratio, rng
+
+    def respond(self, data: bytes, addr: tuple[str, int]) -> bytes | None:
+        if not self._reachable() or self._rng.random() < self._loss_ratio:
+            return None
+        return super().respond(data, addr)
+
+
+class Province:
+    """All agents and reflectors of one inventory. `start()` binds, `close()` frees."""
+
+    def __init__(self, world: World, *, loss_ratio: float = 0.0, seed: int = 1) -> None:
+        self.world = world
+        self.devices = build_devices(world)
+        self._loss_ratio, self._rng = loss_ratio, random.Random(seed)
+        self._transports: list[asyncio.BaseTransport] = []
+
+    async def start(self) -> None:
+        """Bind every address. Raises NetmonError for an address that is not loopback, or is taken."""
+        _raise_descriptor_limit()
+        inventory = self.world.inventory
+        for sim in self.devices.values():
+            device = sim.device
+            community = inventory.credentials[device.credential].community.reveal().encode()
+            await self._bind(device.address, device.port, _Agent(sim, community, self._device_check(device)))
+        for line in inventory.lines.values():
+            if line.probe.kind == "stamp":
+                await self._bind(line.probe.address, line.probe.port, self._reflector(self._line_check(line)))
+        for node in inventory.nodes.values():
+            if node.probe and node.probe.kind == "stamp":
+                await self._bind(node.probe.address, node.probe.port, self._reflector(self._node_check(node.id)))
+            elif node.probe and node.probe.kind == "tcp":
+                await self._listen(node.probe.address, node.probe.port)
+
+    def close(self) -> None:
+        for transport in self._transports:
+            transport.close()
+
+    def _reflector(self, reachable: Callable[[], bool]) -> _Reflector:
+        return _Reflector(reachable, self._loss_ratio, self._rng)
+
+    def _device_check(self, device: Device) -> Callable[[], bool]:
+        world = self.world
+        if device.node:
+            return lambda: world.node_up(device.node) and not world.hangs(device.id)
+        return lambda: world.powered(device.site) and world.site_reachable(device.site) and not world.hangs(device.id)
+
+    def _line_check(self, line: Line) -> Callable[[], bool]:
+        return lambda: self.world.line_up(line)
+
+    def _node_check(self, node: str) -> Callable[[], bool]:
+        return lambda: self.world.node_up(node)
+
+    async def _bind(self, address: str, port: int, protocol: asyncio.DatagramProtocol) -> None:
+        _demand_loopback(address)
+        loop = asyncio.get_running_loop()
+        try:
+            transport, _ = await loop.create_datagram_endpoint(lambda: protocol, local_addr=(address, port))
+        except OSError as error:
+            raise NetmonError(f"simulator: cannot listen on {address} port {port}: {error.strerror}") from error
+        self._transports.append(transport)
+
+    async def _listen(self, address: str, port: int) -> None:
+        _demand_loopback(address)
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(asyncio.Protocol, address, port)
+        except OSError as error:
+            raise NetmonError(f"simulator: cannot listen on {address} port {port}: {error.strerror}") from error
+        self._transports.append(server)  # type: ignore[arg-type]
+
+
+def _demand_loopback(address: str) -> None:
+    if not ipaddress.ip_address(address).is_loopback:
+        raise NetmonError(f"simulator: {address} is not a loopback address; map it with address_map in netmon.yml")
+
+
+def _raise_descriptor_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8192 if hard == resource.RLIM_INFINITY else min(hard, 8192)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def count(inventory: Inventory) -> str:
+    """One line of what the province holds."""
+    return f"{len(inventory.sites)} sites, {len(inventory.lines)} lines, {len(inventory.devices)} SNMP devices"
