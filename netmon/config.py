@@ -24,6 +24,7 @@ class ProbeConfig:
     size_bytes: int = 64
     degraded_loss_ratio: float = 0.03
     degraded_rtt_s: float = 0.3  # RTT of interactive video, DOMAIN.md section 1
+    degraded_jitter_s: float = 0.03  # interactive video, DOMAIN.md section 1
     window: int = 100  # probes over which loss and jitter are computed
 
 
@@ -83,6 +84,7 @@ class AlertConfig:
     recovered_s: float = 60.0
     reopen_s: float = 600.0
     upstream_ratio: float = 0.6  # of a node's children lost within one round
+    degraded_s: float = 120.0  # poor quality must last this long to become an incident
     tell_after_s: Mapping[str, float] = field(
         default_factory=lambda: {"node": 0.0, "core": 0.0, "province": 30.0, "district": 60.0, "commune": 60.0}
     )

@@ -398,6 +398,7 @@ class Incident:
     closed_at: float | None = None
     flaps: int = 0
     acked_by: str = ""
+    tell_at: float = 0.0  # not told before this time; closed before it: a blip, counted and never told
     timeline: tuple[TimelineEntry, ...] = ()
 
     @property
