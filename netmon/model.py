@@ -304,13 +304,23 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One value of one sensor. ``at`` is the device's own time if it gave one, ``received_at`` ours."""
+    """One value of one sensor. ``at`` is the device's own time if it gave one, ``received_at`` ours.
+
+    ``skew_s`` is not 0 where the device's clock was off by more than is allowed: then ``at`` has been moved by it so that
+    the arrival time holds, and ``at + skew_s`` is what the device said.
+    """
 
     sensor: str
     value: float
     received_at: float
     at: float | None = None
     retained: bool = False
+    skew_s: float = 0.0
+
+    @property
+    def moment(self) -> float:
+        """When it was measured, as well as we know; never after its arrival."""
+        return self.received_at if self.at is None else min(self.at, self.received_at)
 
 
 # --- what netmon concludes -------------------------------------------------------------------------------------------

@@ -93,6 +93,8 @@ class SensorView:
     at: float | None = None  # the device's own time
     received_at: float | None = None
     breach_since: float | None = None  # began to be out of its limits, for hold times
+    alarm_since: float | None = None  # the same for the alarm limits alone
+    hearing_since: float | None = None  # since when netmon could hear it: silence is counted from here at the earliest
 
 
 @dataclass(slots=True)
