@@ -1,0 +1,320 @@
+"""YAML that people edit, read so that every mistake becomes one line with its place, and none hides another.
+
+Works on the composed node tree, not on constructed values: nodes keep their line and the text as it was typed, so the
+traps of YAML 1.1 (``22:30`` is 1350, ``010`` is 8, ``NO`` is false, the last duplicate key wins) can be told.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+import yaml
+
+from netmon.errors import Problem
+from netmon.yamlvalues import (
+    BANDWIDTH,
+    DURATION,
+    NUMBER,
+    SIZE,
+    TAG,
+    parse_bandwidth,
+    parse_duration,
+    parse_size,
+    plain,
+    quoted,
+    suggest,
+    trap,
+)
+
+_DEPTH = 50  # an inventory needs eight; libyaml's composer recurses in C and would crash the process at some thousands
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C composes ten times faster
+    """Composes nodes and nothing else; the resolver's hooks around every node are used to bound the depth."""
+
+    depth = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, index: object) -> None:
+        self.depth += 1
+        if self.depth > _DEPTH:
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=parent.start_mark if parent else None)
+
+    def ascend_resolver(self) -> None:
+        self.depth -= 1
+
+
+def load_entry(path: Path, problems: list[Problem], *, shown: str = "") -> Entry | None:
+    """The top-level mapping of a file; None (and a problem) if there is none. An empty file is an empty mapping."""
+    name = shown or str(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        problems.append(Problem(name, 0, "", f"cannot be read: {error.strerror or error}"))
+        return None
+    return parse_entry(data, name, problems)
+
+
+def parse_entry(data: bytes, name: str, problems: list[Problem]) -> Entry | None:
+    """As ``load_entry``, from bytes."""
+
+    def fail(line: int, message: str, allowed: str = "") -> None:
+        problems.append(Problem(name, line, "", message, allowed))
+
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        fail(line, f"not UTF-8 (byte 0x{data[error.start]:02x})", "save the file as UTF-8")
+        return None
+    try:
+        node = _Loader(text).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        hint = "YAML indents with spaces, not tabs" if "cannot start any token" in (error.problem or "") else ""
+        fail(mark.line + 1 if mark else 0, f"not valid YAML: {error.problem or error.context}", hint)
+        return None
+    except yaml.reader.ReaderError as error:
+        code = ord(error.character) if isinstance(error.character, str) else error.character
+        fail(text.count("\n", 0, error.position) + 1, f"not valid YAML: control character 0x{code:02x}")
+        return None
+    if node is None:
+        node = yaml.MappingNode(TAG + "map", [], yaml.Mark(name, 0, 0, 0, "", 0))
+    if not isinstance(node, yaml.MappingNode):
+        fail(node.start_mark.line + 1, "the file must be a mapping", "write top-level keys such as sites:")
+        return None
+    return Entry(node, name, "", problems)
+
+
+class Entry:
+    """One YAML mapping while it is read: each getter checks one key, and ``finish`` reports the keys nobody asked for.
+
+    A getter returns its default after reporting a problem, so that reading goes on and finds the next one.
+    """
+
+    def __init__(self, node: yaml.MappingNode, file: str, thing: str, problems: list[Problem]) -> None:
+        self.file = file
+        self.thing = thing
+        self.problems = problems
+        self.line = node.start_mark.line + 1
+        self._asked: dict[str, None] = {}
+        self._nodes: dict[str, yaml.Node] = {}
+        self._lines: dict[str, int] = {}
+        for key_node, value in node.value:
+            line = key_node.start_mark.line + 1
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else ""
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._report(line, "a key must be text")
+            elif found := trap(key_node):
+                self._report(line, f"key {found[0]}", found[1])
+            elif key in self._nodes:
+                self._report(line, f'key "{key}" is there twice', f"first in line {self._lines[key]}")
+            else:
+                self._nodes[key], self._lines[key] = value, line
+
+    def _report(self, line: int, message: str, allowed: str = "") -> None:
+        self.problems.append(Problem(self.file, line, self.thing, message, allowed))
+
+    def problem(self, key: str, message: str, allowed: str = "") -> None:
+        """Report a mistake at ``key`` (at the mapping itself if it has no such key)."""
+        self._report(self._lines.get(key, self.line), message, allowed)
+
+    def keys(self) -> list[str]:
+        """The keys that are there, as names that the file chose; they count as asked for."""
+        self._asked.update(dict.fromkeys(self._nodes))
+        return list(self._nodes)
+
+    def has(self, key: str) -> bool:
+        return key in self._nodes
+
+    def finish(self) -> None:
+        """Report every key that no getter asked for."""
+        for key in self._nodes:
+            if key not in self._asked:
+                self.problem(key, f'unknown key "{key}"', suggest(key, self._asked))
+
+    def _get(self, key: str, required: bool = False) -> yaml.Node | None:
+        self._asked[key] = None
+        node = self._nodes.get(key)
+        if node is None and required:
+            self._report(self.line, f'"{key}" is missing')
+        if isinstance(node, yaml.ScalarNode) and node.tag == TAG + "null" and node.value == "":
+            self.problem(key, f'"{key}" has no value', "give it one or remove the key")
+            return None
+        return node
+
+    def _scalar(self, key: str, required: bool, wanted: str) -> yaml.ScalarNode | None:
+        node = self._get(key, required)
+        if node is None or isinstance(node, yaml.ScalarNode):
+            return node
+        kind = "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
+        self.problem(key, f'"{key}" is {kind}', f"expected {wanted}")
+        return None
+
+    def text(
+        self,
+        key: str,
+        default: str = "",
+        *,
+        required: bool = False,
+        choices: Collection[str] = (),
+        pattern: re.Pattern[str] | None = None,
+        allowed: str = "",
+    ) -> str:
+        """A string in NFC. ``pattern`` must match the whole of it, ``allowed`` says what it demands."""
+        node = self._scalar(key, required, "text")
+        if node is None:
+            return default
+        if found := trap(node):
+            self.problem(key, f'"{key}": {found[0]}', found[1])
+            return default
+        value = unicodedata.normalize("NFC", node.value)
+        if choices and value not in choices:
+            self.problem(key, f'"{key}" cannot be "{value}"', suggest(value, choices))
+            return default
+        if pattern and not pattern.fullmatch(value):
+            self.problem(key, f'"{key}" cannot be "{value}"', allowed)
+            return default
+        if required and not value.strip():
+            self.problem(key, f'"{key}" is empty')
+            return default
+        return value
+
+    def number(
+        self,
+        key: str,
+        default: float | None = None,
+        *,
+        required: bool = False,
+        low: float | None = None,
+        high: float | None = None,
+        whole: bool = False,
+    ) -> float | None:
+        """A decimal number between ``low`` and ``high`` (both included); ``whole``: an integer."""
+        wanted = "a whole number" if whole else "a number"
+        node = self._scalar(key, required, wanted)
+        if node is None:
+            return default
+        if quoted(node):
+            self.problem(key, f'"{key}" is text in quotes', f"expected {wanted}, without quotes")
+            return default
+        match = NUMBER.match(node.value)
+        if not match or (whole and (match[2] or match[3])):
+            known = trap(node)
+            shown = (
+                known[0] if known and not re.fullmatch(r"[-+0-9.]+", node.value) else f"{node.value} is not {wanted}"
+            )
+            self.problem(key, f'"{key}": {shown}', f"expected {wanted} in base 10, such as 15")
+            return default
+        value = float(node.value.replace("_", ""))
+        if (low is not None and value < low) or (high is not None and value > high):
+            limits = (
+                f"at least {low:g}" if high is None else f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
+            )
+            self.problem(key, f'"{key}" cannot be {node.value}', f"allowed: {limits}")
+            return default
+        return value
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """``true`` or ``false``, nothing else."""
+        node = self._scalar(key, False, "true or false")
+        if node is None:
+            return default
+        if quoted(node) or node.value not in ("true", "false"):
+            self.problem(key, f'"{key}" cannot be {node.value}', "allowed: true or false, without quotes")
+            return default
+        return bool(node.value == "true")
+
+    def duration(
+        self, key: str, default: float = 0.0, *, required: bool = False, low: float = 0.0, high: float = 366 * 86400.0
+    ) -> float:
+        """Seconds, written ``30s``, ``5m``, ``2h`` or ``1d``."""
+        value = self._measure(key, parse_duration, DURATION, required)
+        if value is not None and not low <= value <= high:
+            self.problem(key, f'"{key}" is {value:g} s', f"allowed: {low:g} s to {high:g} s")
+            return default
+        return default if value is None else value
+
+    def bandwidth(self, key: str, *, required: bool = False) -> float:
+        """Bits per second, written ``20M``; 0.0 where it is missing or wrong."""
+        value = self._measure(key, parse_bandwidth, BANDWIDTH, required)
+        if value is not None and value <= 0:
+            self.problem(key, f'"{key}" cannot be 0', BANDWIDTH)
+        return value or 0.0
+
+    def size(self, key: str, default: float) -> float:
+        """Bytes, written ``2GB``."""
+        value = self._measure(key, parse_size, SIZE, False)
+        return default if value is None else value
+
+    def _measure(self, key: str, parse: Callable[[str], float], allowed: str, required: bool) -> float | None:
+        node = self._scalar(key, required, "a number with a unit")
+        if node is None:
+            return None
+        try:
+            return parse(node.value)
+        except ValueError:
+            self.problem(key, f'"{key}" cannot be {node.value!r}', allowed)
+            return None
+
+    def _items(self, key: str, required: bool, wanted: str) -> Iterator[tuple[int, yaml.Node]]:
+        node = self._get(key, required)
+        if node is not None and not isinstance(node, yaml.SequenceNode):
+            example = f"[{node.value!r}]" if isinstance(node, yaml.ScalarNode) else "- first"
+            self.problem(key, f'"{key}" is not a list', f"expected a list of {wanted}, such as {example}")
+        elif node is not None:
+            yield from enumerate(node.value, 1)
+
+    def texts(self, key: str, *, required: bool = False, choices: Collection[str] = ()) -> tuple[str, ...]:
+        """A list of different strings; wrong items are reported and left out."""
+        values: list[str] = []
+        for number, item in self._items(key, required, "texts"):
+            line = item.start_mark.line + 1
+            if not isinstance(item, yaml.ScalarNode):
+                self._report(line, f'"{key}" item {number} is not text')
+            elif found := trap(item):
+                self._report(line, f'"{key}" item {number}: {found[0]}', found[1])
+            else:
+                value = unicodedata.normalize("NFC", item.value)
+                if choices and value not in choices:
+                    self._report(line, f'"{key}" cannot hold "{value}"', suggest(value, choices))
+                elif value in values:
+                    self._report(line, f'"{key}" holds "{value}" twice')
+                else:
+                    values.append(value)
+        return tuple(values)
+
+    def entry(self, key: str, *, required: bool = False) -> Entry | None:
+        """A nested mapping."""
+        node = self._get(key, required)
+        if node is None:
+            return None
+        if not isinstance(node, yaml.MappingNode):
+            self.problem(key, f'"{key}" is not a mapping', "expected key: value pairs")
+            return None
+        return Entry(node, self.file, f"{self.thing} {key}".strip(), self.problems)
+
+    def entries(self, key: str, kind: str, *, required: bool = False, one: bool = False) -> list[Entry]:
+        """A list of mappings, each named ``kind "its id"`` in problems; with ``one`` a single mapping will do, too."""
+        node = self._get(key, required)
+        if one and isinstance(node, yaml.MappingNode):
+            return [self._named(node, kind, 1)]
+        found = []
+        for number, item in self._items(key, False, f"mappings, one per {kind}"):
+            if isinstance(item, yaml.MappingNode):
+                found.append(self._named(item, kind, number))
+            else:
+                self._report(item.start_mark.line + 1, f'"{key}" item {number} is not a mapping')
+        return found
+
+    def _named(self, node: yaml.MappingNode, kind: str, number: int) -> Entry:
+        name = next((v.value for k, v in node.value if k.value == "id" and isinstance(v, yaml.ScalarNode)), None)
+        thing = f'{kind} "{name}"' if name else f"{kind} number {number}"
+        return Entry(node, self.file, f"{self.thing}, {thing}" if self.thing else thing, self.problems)
+
+    def plain(self) -> dict[str, object]:
+        """The whole mapping as Python values for parts that others check; traps are reported and become None."""
+        self._asked.update(dict.fromkeys(self._nodes))
+        return {key: plain(node, self._report) for key, node in self._nodes.items()}
