@@ -1,0 +1,281 @@
+"""Judges every line, site and node: up, degraded, down, unreachable or unknown, and since when. Pure.
+
+Rules (DESIGN.md, section 3, Verdicts and root cause):
+ - A line is judged by its probe. A lost line is `unreachable` when a node above it was lost with it or before it, and
+   stays `down` when it had been lost earlier: that is another fault.
+ - A node with a probe is judged by it, one without by its children: lost when `upstream_ratio` of them were lost
+   within one round. Children that a narrower group explains (one building, feeder or cable) are not a lost node.
+ - A probed node that answers while that many children vanish is `degraded` by "children", and explains them.
+   A probed node that is silent while its children answer is `degraded` by "silent", and explains nothing.
+ - Own uplink lost and nearly nothing answers: netmon is blind. The uplink is `down` by "monitor"; all else that does
+   not answer is `unknown`.
+ - A site is lost only when all its lines are; with one of several lost it is `degraded` by "redundancy".
+``since`` is the true beginning and stays as long as the condition does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from netmon.config import Config, ProbeConfig
+from netmon.model import Condition, Inventory, Line, Node, Subject, Verdict
+from netmon.state import Reach
+from netmon.topology import Topology
+
+LOST: frozenset[Condition] = frozenset({"down", "unreachable"})
+LEAVE = 0.7  # a degraded line is good again below this share of the limit: hysteresis, so that it does not flicker
+MIN_LOST = 3  # fewer lost children never make a lost node, unless they are all (and at least two houses)
+QUALITY = ("loss", "rtt", "jitter")
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Whether a line or node is lost, before anything above it is considered. ``how``: "" | children | partial | silent."""
+
+    lost: bool | None
+    since: float = 0.0
+    how: str = ""
+
+
+def burst_s(probe: ProbeConfig) -> float:
+    """How long a confirming burst takes with the defaults of the config."""
+    return probe.burst_count * probe.burst_spacing_s
+
+
+def window_s(probe: ProbeConfig) -> float:
+    """Beginnings this close together are one fault.
+
+    Targets are probed in turn, so the first unanswered probes of one fault spread over one interval; a stray loss just
+    before adds another, and a burst that an answer cut short may start the count anew.
+    """
+    return 2 * probe.interval_s + burst_s(probe)
+
+
+def judge(
+    inventory: Inventory,
+    topology: Topology,
+    reach: Mapping[str, Reach],
+    previous: Mapping[Subject, Verdict],
+    config: Config,
+    now: float,
+) -> dict[Subject, Verdict]:
+    """The verdict of every line, site and node. An unchanged verdict is the same object as before."""
+    judge = _Judge(inventory, topology, reach, previous, config, now)
+    return judge.verdicts()
+
+
+class _Judge:
+    def __init__(
+        self,
+        inventory: Inventory,
+        topology: Topology,
+        reach: Mapping[str, Reach],
+        previous: Mapping[Subject, Verdict],
+        config: Config,
+        now: float,
+    ) -> None:
+        self.inventory = inventory
+        self.topology = topology
+        self.reach = reach
+        self.previous = previous
+        self.config = config
+        self.now = now
+        self.window = window_s(config.probe)
+        self.lines = {line.id: self._line_loss(line) for line in inventory.lines.values()}
+        self.nodes: dict[str, Loss] = {}
+        for node in sorted(inventory.nodes.values(), key=lambda n: -len(topology.ancestors(n.id))):
+            self.nodes[node.id] = self._node_loss(node)
+        self.blind = self._blind()
+
+    # --- what is lost, from below ---
+
+    def _line_loss(self, line: Line) -> Loss:
+        reach = self.reach.get(line.id)
+        return Loss(None) if reach is None else Loss(reach.lost, reach.since)
+
+    def _node_loss(self, node: Node) -> Loss:
+        begin = self._children_lost(node)
+        reach = self.reach.get(node.id) if probed(node) else None
+        if reach is not None and reach.lost is not None:
+            if reach.lost:
+                return (
+                    Loss(False, reach.since, "silent") if self._serves(node, reach.since) else Loss(True, reach.since)
+                )
+            return Loss(False, reach.since) if begin is None else Loss(True, begin, "partial")
+        if begin is not None:
+            return Loss(True, begin, "children")
+        answering = any(loss.lost is False for loss in self._children(node.id).values())
+        return Loss(False if answering else None)
+
+    def _children(self, node: str) -> dict[str, Loss]:
+        """Direct children, lines and nodes, of which something is known."""
+        lines = {line: self.lines[line] for line in self.topology.lines_under(node)}
+        nodes = {child: self.nodes[child] for child in self.topology.children_nodes(node)}
+        return {child: loss for child, loss in {**lines, **nodes}.items() if loss.lost is not None}
+
+    def _children_lost(self, node: Node) -> float | None:
+        """When enough of a node's children were lost within one round; None if they were not."""
+        children = self._children(node.id)
+        lost = sorted((loss.since, child) for child, loss in children.items() if loss.lost)
+        before = self.previous.get(Subject("node", node.id))
+        if before is not None and (before.condition in LOST or before.by == "children"):
+            # Children that fall later count too, and one that returns early does not move the beginning.
+            since = before.since - self.window
+            if self._enough(
+                [child for at, child in lost if at >= since], sum(1 for at, _ in lost if at < since), children
+            ):
+                return before.since
+        for first, (begin, _) in enumerate(lost):
+            together = [child for since, child in lost[first:] if since <= begin + self.window]
+            if self._enough(together, first, children):
+                return begin
+        return None
+
+    def _enough(self, together: list[str], earlier: int, children: Mapping[str, Loss]) -> bool:
+        """True if children lost together speak for the loss of the node; those lost earlier are another fault."""
+        known = len(children) - earlier
+        if len(together) < max(2, self.config.alerts.upstream_ratio * known):
+            return False
+        if len(together) == known:
+            return not self._share_group(together, building_only=True)
+        return len(together) >= MIN_LOST and not self._share_group(together)
+
+    def _share_group(self, children: Iterable[str], building_only: bool = False) -> bool:
+        """True if one building, power feeder or cable is common to all these children."""
+        sites = []
+        for child in children:
+            line = self.inventory.lines.get(child)
+            site = self.inventory.sites.get(line.site) if line else None
+            if site is None:
+                return False
+            sites.append(site)
+        groups = [{site.building or site.id for site in sites}]
+        if not building_only:
+            groups += [{site.power or site.id for site in sites}, {site.cable or site.id for site in sites}]
+        return any(len(group) == 1 for group in groups)
+
+    def _serves(self, node: Node, since: float) -> bool:
+        """True if the node is silent but so many children answered meanwhile that it must be working."""
+        below = [self.reach.get(line) for line in self.topology.lines_below(node.id)]
+        return self._alive_share(below, since)
+
+    def _alive_share(self, below: Iterable[Reach | None], since: float) -> bool:
+        known = [reach for reach in below if reach is not None and reach.lost is not None]
+        after = since + self.config.probe.timeout_s
+        alive = sum(1 for reach in known if not reach.lost and (reach.last_answer_at or 0.0) > after)
+        return bool(alive) and alive >= (1 - self.config.alerts.upstream_ratio) * len(known)
+
+    def _blind(self) -> Loss | None:
+        """The loss of netmon's own uplink, if that is what cuts netmon off."""
+        own = self.nodes.get(self.config.own_uplink)
+        if own is None or not own.lost or own.how == "partial":
+            return None
+        lines = [self.reach.get(line) for line in self.inventory.lines]
+        return None if self._alive_share(lines, own.since) else own
+
+    # --- what it means, from above ---
+
+    def verdicts(self) -> dict[Subject, Verdict]:
+        found: dict[Subject, Verdict] = {}
+        for node in sorted(self.inventory.nodes.values(), key=lambda n: len(self.topology.ancestors(n.id))):
+            subject = Subject("node", node.id)
+            found[subject] = self._node(subject, node, found)
+        for line in self.inventory.lines.values():
+            subject = Subject("line", line.id)
+            loss, above = self.lines[line.id], self.topology.line_ancestors(line.id)
+            found[subject] = self._target(subject, loss, above, found)
+        for site in self.inventory.sites:
+            subject = Subject("site", site)
+            found[subject] = self._site(subject, found)
+        return found
+
+    def _node(self, subject: Subject, node: Node, found: Mapping[Subject, Verdict]) -> Verdict:
+        loss = self.nodes[node.id]
+        if self.blind and node.id == self.config.own_uplink:
+            return self._keep(subject, "down", loss.since, "monitor")
+        if loss.how == "partial" and not self.blind:
+            return self._keep(subject, "degraded", loss.since, "children")
+        if loss.how == "silent":
+            return self._keep(subject, "degraded", loss.since, "silent")
+        return self._target(subject, loss, self.topology.ancestors(node.id), found)
+
+    def _target(
+        self, subject: Subject, loss: Loss, above: tuple[str, ...], found: Mapping[Subject, Verdict]
+    ) -> Verdict:
+        if loss.lost is None:
+            return self._keep(subject, "unknown", self._begin(subject, "unknown", self.now), "")
+        if loss.lost and self.blind:
+            return self._keep(subject, "unknown", self.blind.since, "monitor")
+        if loss.lost:
+            owner = self._owner(loss, above, found)
+            return self._keep(subject, "unreachable" if owner else "down", loss.since, owner)
+        if poor := self._poor(subject):
+            return self._keep(subject, "degraded", self._begin(subject, "degraded", self.now), poor)
+        before = self.previous.get(subject)
+        ended = self.now if before is not None and before.condition == "degraded" else loss.since or self.now
+        return self._keep(subject, "up", self._begin(subject, "up", ended, since=loss.since), "")
+
+    def _owner(self, loss: Loss, above: tuple[str, ...], found: Mapping[Subject, Verdict]) -> str:
+        """The node whose loss explains this one; "" if there is none."""
+        for node in above:
+            over = self.nodes[node]
+            if over.lost and loss.since >= over.since - self.window:
+                verdict = found[Subject("node", node)]
+                return verdict.by if verdict.condition == "unreachable" else node
+        return ""
+
+    def _poor(self, subject: Subject) -> str:
+        """What is beyond its limit: loss, rtt, jitter or nothing."""
+        reach = self.reach.get(subject.id)
+        if reach is None:
+            return ""
+        probe, before = self.config.probe, self.previous.get(subject)
+        figures = zip(
+            QUALITY,
+            (reach.loss_ratio, reach.rtt_s or 0.0, reach.jitter_s),
+            (probe.degraded_loss_ratio, probe.degraded_rtt_s, probe.degraded_jitter_s),
+            strict=True,
+        )
+        for word, value, limit in figures:
+            was = before is not None and before.condition == "degraded" and before.by == word
+            if value > limit * (LEAVE if was else 1.0):
+                return word
+        return ""
+
+    def _site(self, subject: Subject, found: Mapping[Subject, Verdict]) -> Verdict:
+        lines = [found[Subject("line", line)] for line in self.topology.lines_of(subject.id)]
+        lost = [v for v in lines if v.condition in LOST]
+        alive = [v for v in lines if v.condition in ("up", "degraded")]
+        if lost and len(lost) == len(lines):
+            since = max(v.since for v in lost)  # the site was lost with the last of its lines
+            own = [v for v in lost if v.condition == "down"]
+            return self._keep(subject, "down" if own else "unreachable", since, "" if own else lost[0].by)
+        if not alive:
+            blind = next((v for v in lines if v.by == "monitor"), None)
+            since = blind.since if blind else self._begin(subject, "unknown", self.now)
+            return self._keep(subject, "unknown", since, blind.by if blind else "" if lines else "no_line")
+        if lost:
+            return self._keep(subject, "degraded", min(v.since for v in lost), "redundancy")
+        # Traffic runs over the first (primary) line: a poor spare line alone does not make the site poor.
+        first = alive[0]
+        if first.condition == "degraded":
+            return self._keep(subject, "degraded", first.since, first.by)
+        since = self._begin(subject, "up", max(v.since for v in alive), since=min(v.since for v in alive))
+        return self._keep(subject, "up", since, "")
+
+    # --- beginnings that stay ---
+
+    def _begin(self, subject: Subject, condition: Condition, at: float, since: float = 0.0) -> float:
+        """The beginning of ``condition``: as before if it lasts (and nothing happened after), else ``at``."""
+        before = self.previous.get(subject)
+        return before.since if before is not None and before.condition == condition and before.since >= since else at
+
+    def _keep(self, subject: Subject, condition: Condition, since: float, by: str) -> Verdict:
+        verdict, before = Verdict(subject, condition, since, by), self.previous.get(subject)
+        return before if before == verdict else verdict
+
+
+def probed(node: Node | None) -> bool:
+    """True if the node has a probe of its own."""
+    return node is not None and node.probe is not None and node.probe.kind != "none"
