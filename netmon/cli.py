@@ -1,0 +1,110 @@
+"""The command line. Exit status: 0 good, 1 a problem was found, 2 wrong use. Each command says an example in --help."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from netmon.errors import ConfigError, NetmonError
+
+GOOD, PROBLEM, MISUSE = 0, 1, 2
+CONFIGS = ("/etc/netmon/netmon.yml", "inventory/netmon.yml")
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; every expected error is one clear line on stderr, never a traceback."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(level=args.log_level, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    command: Command = args.command
+    try:
+        return command(args)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        print(f"netmon: {len(error.problems)} problem(s)", file=sys.stderr)
+        return PROBLEM
+    except (NetmonError, OSError) as error:
+        print(f"netmon: {error}", file=sys.stderr)
+        return PROBLEM
+    except KeyboardInterrupt:
+        return PROBLEM
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GOOD
+
+
+def default_config() -> str:
+    """The first of the usual places that exists."""
+    return next((path for path in CONFIGS if Path(path).exists()), CONFIGS[0])
+
+
+def build_parser() -> argparse.ArgumentParser:
+    from netmon import commands
+
+    parser = argparse.ArgumentParser(
+        prog="netmon", description="Watches a province's data network and its sensors.", allow_abbrev=False
+    )
+    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    common.add_argument("--config", default=default_config(), help="netmon.yml (default: %(default)s)")
+    common.add_argument("--log-level", default="WARNING", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    subs = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command, text: str, example: str) -> argparse.ArgumentParser:
+        sub = subs.add_parser(
+            name,
+            parents=[common],
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            epilog=f"example: {example}",
+            allow_abbrev=False,
+        )
+        sub.set_defaults(command=command)
+        return sub
+
+    sub = add("run", commands.run, "run the daemon", "netmon run --config /etc/netmon/netmon.yml")
+    sub.set_defaults(log_level="INFO")
+    add("check", commands.check, "check the configuration and the inventory", "netmon check")
+    sub = add("demo", commands.demo, "run a simulated province and the daemon on it", "netmon demo --duration 60")
+    sub.add_argument("--duration", type=float, default=0.0, metavar="SECONDS", help="end by itself (0: until Ctrl-C)")
+    sub.add_argument("--port", type=int, default=9808, help="port of the page (default: %(default)s)")
+    sub.add_argument("--sites", type=int, default=0, metavar="N", help="only the first N sites of the sample (0: all)")
+    sub.add_argument("--no-faults", action="store_true", help="nothing breaks by itself")
+    sub.add_argument("--keep", metavar="DIR", default="", help="keep configuration, logs and state in DIR")
+    sub = add("sim", commands.sim, "run only the simulated province", "netmon sim --config demo/netmon.yml --faults demo")
+    sub.add_argument("--faults", default="none", help="none, demo, or a YAML file of faults (default: %(default)s)")
+    sub.add_argument("--broker-port", type=int, default=0, help="also start an MQTT broker on 127.0.0.1 (0: none)")
+    sub.add_argument("--loss", type=float, default=0.0, metavar="RATIO", help="random loss of probes, 0..1")
+    sub.add_argument("--seed", type=int, default=1)
+    sub.add_argument("--truth", default="", metavar="FILE", help="write what really happened to FILE")
+    sub = add("poll", commands.poll, "poll the devices of one site once and show the result", "netmon poll so-noi-vu")
+    sub.add_argument("site", help="site, node or device id")
+    sub = add("walk", commands.walk, "walk a device's MIB", "netmon walk 198.18.0.1 1.3.6.1.2.1.1 --credential routers")
+    sub.add_argument("address")
+    sub.add_argument("oid")
+    sub.add_argument("--credential", default="", help="name in the inventory (default: the device's own)")
+    sub.add_argument("--port", type=int, default=0)
+    sub = add("status", commands.status, "one look at what is up and what is not", "netmon status")
+    sub = add("incidents", commands.incidents, "list the open incidents", "netmon incidents")
+    sub = add("ack", commands.ack, "take an incident", "netmon ack 1043 --who 'Trực NOC' --note 'đã gọi điểm'")
+    sub.add_argument("incident", type=int)
+    sub.add_argument("--who", required=True)
+    sub.add_argument("--note", default="")
+    sub = add("rules", commands.rules, "work with the alert rules", "netmon rules export")
+    sub.add_argument("action", choices=("export", "list"))
+    sub.add_argument("--output", default="", help="file to write ('-': standard output)")
+    sub = add("inventory", commands.inventory, "work with the inventory", "netmon inventory import sites.csv --output new/")
+    sub.add_argument("action", choices=("import", "export"))
+    sub.add_argument("file", help="CSV to read (import) or to write (export; '-': standard output)")
+    sub.add_argument("--output", default="inventory/imported", help="folder for the YAML (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
