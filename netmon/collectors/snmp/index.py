@@ -1,0 +1,143 @@
+"""Labels of a row: its index arcs decoded by type, and look-ups in other columns of the same row. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from netmon.collectors.snmp.modules import COMBINED_TYPES, Index, Metric, Oid
+
+if TYPE_CHECKING:
+    from netmon.collectors.snmp.pdu import VarBind
+
+Columns = Mapping[Oid, Mapping[Oid, "VarBind"]]
+_INET = {1: "InetAddressIPv4", 2: "InetAddressIPv6"}  # InetAddressType, RFC 4001
+# LldpPortIdSubtype, IEEE 802.1AB: text but for 3, a MAC address
+_PORT_ID = {1: "DisplayString", 2: "DisplayString", 3: "PhysAddress48", 5: "DisplayString", 7: "DisplayString"}
+_COMBINED: Mapping[str, Mapping[int, str]] = {
+    "InetAddress": _INET,
+    "InetAddressMissingSize": _INET,
+    "LldpPortId": _PORT_ID,
+}
+
+
+class Row(NamedTuple):
+    """One varbind in its place."""
+
+    metric: Metric
+    index: Oid
+    varbind: VarBind
+    columns: Columns
+
+
+def _octets(arcs: Oid, kind: str) -> str:
+    if kind == "DisplayString":
+        return bytes(arc & 0xFF for arc in arcs).decode("utf-8", "replace")
+    return "0x" + "".join(f"{arc & 0xFF:02X}" for arc in arcs) if arcs else ""
+
+
+def decode_arcs(arcs: Oid, index: Index) -> tuple[str, Oid, Oid]:
+    """(text, arcs used, arcs left) of one part of an index. Missing arcs count as zeros."""
+    kind = index.type
+    if kind in COMBINED_TYPES:
+        head = 1 if kind == "InetAddressMissingSize" else 2  # the type, and mostly a length
+        subtype = _COMBINED[kind].get(arcs[0] if arcs else 0)
+        if subtype:
+            text, used, left = decode_arcs(arcs[head:], Index("", subtype))
+            return text, arcs[:head] + used, left
+        if head == 1:
+            return _octets(arcs, "OctetString"), arcs, ()
+        size = 2 + (arcs[1] if len(arcs) > 1 else 0)
+        return _octets(arcs[:size], "OctetString"), arcs[:size], arcs[size:]
+    if kind in ("OctetString", "DisplayString"):
+        if index.fixed_size:
+            used, left = arcs[: index.fixed_size], arcs[index.fixed_size :]
+            return _octets(used, kind), used, left
+        if index.implied:
+            return _octets(arcs, kind), arcs, ()
+        size = arcs[0] if arcs else 0
+        return _octets(arcs[1 : 1 + size], kind), arcs[: 1 + size], arcs[1 + size :]
+    if kind == "PhysAddress48":
+        used = _padded(arcs, 6)
+        return ":".join(f"{arc:02X}" for arc in used), used, arcs[6:]
+    if kind == "InetAddressIPv4":
+        used = _padded(arcs, 4)
+        return ".".join(map(str, used)), used, arcs[4:]
+    if kind == "InetAddressIPv6":
+        used = _padded(arcs, 16)
+        return ":".join(f"{used[i]:02X}{used[i + 1]:02X}" for i in range(0, 16, 2)), used, arcs[16:]
+    used = _padded(arcs, 1)
+    text = index.enum_values.get(used[0], str(used[0])) if kind == "EnumAsInfo" else str(used[0])
+    return text, used, arcs[1:]
+
+
+def _padded(arcs: Oid, size: int) -> Oid:
+    return (*arcs[:size], *(0,) * (size - len(arcs)))
+
+
+def decode_index(indexes: Sequence[Index], arcs: Oid) -> tuple[dict[str, str], dict[str, Oid]]:
+    """(label -> text, label -> arcs) of a row."""
+    labels: dict[str, str] = {}
+    parts: dict[str, Oid] = {}
+    for index in indexes:
+        labels[index.labelname], parts[index.labelname], arcs = decode_arcs(arcs, index)
+    return labels, parts
+
+
+def lookup_labels(
+    metric: Metric,
+    labels: dict[str, str],
+    parts: dict[str, Oid],
+    columns: Columns,
+    names: Mapping[Oid, Mapping[Oid, str]],
+) -> dict[str, str]:
+    """The labels with all look-ups done, in their order; a look-up may use what an earlier one found."""
+    for lookup in metric.lookups:
+        if not lookup.labels:
+            labels.pop(lookup.labelname, None)
+            continue
+        index = tuple(arc for label in lookup.labels for arc in parts.get(label, ()))
+        stable = names.get(lookup.oid)
+        if stable is not None:
+            labels[lookup.labelname] = stable.get(index, "")
+            continue
+        varbind = columns.get(lookup.oid, {}).get(index)
+        if varbind is None:
+            labels[lookup.labelname] = ""
+            continue
+        if isinstance(varbind.value, int):
+            parts[lookup.labelname] = (varbind.value,)
+        if lookup.type == "EnumAsInfo" and isinstance(varbind.value, int):
+            labels[lookup.labelname] = lookup.enum_values.get(varbind.value, str(varbind.value))
+        else:
+            kind = combined_type(lookup.type, lookup.oid, index, columns)
+            labels[lookup.labelname] = text_of(varbind.value, kind) or ""
+    return labels
+
+
+def combined_type(kind: str, oid: Oid, index: Oid, columns: Columns) -> str:
+    """The type of a value whose type stands in the column before it."""
+    if kind not in COMBINED_TYPES:
+        return kind
+    before = columns.get((*oid[:-1], oid[-1] - 1), {}).get(index)
+    subtype = before.value if before is not None and isinstance(before.value, int) else 0
+    return _COMBINED[kind].get(subtype, "OctetString")
+
+
+def text_of(value: object, kind: str) -> str | None:
+    """A value as label text; None for null."""
+    if isinstance(value, tuple):
+        return ".".join(map(str, value))
+    if not isinstance(value, bytes):
+        return None if value is None else str(value)
+    if kind == "DisplayString":
+        return value.decode("utf-8", "replace")
+    fixed = {"PhysAddress48": 6, "InetAddressIPv4": 4, "InetAddressIPv6": 16}.get(kind)
+    if fixed and value:
+        return decode_arcs(tuple(value), Index("", kind))[0]
+    return _octets(tuple(value), "OctetString")
+
+
+def value_text(row: Row) -> str | None:
+    """The text of a row's own value."""
+    return text_of(row.varbind.value, combined_type(row.metric.type, row.metric.oid, row.index, row.columns))

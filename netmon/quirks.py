@@ -1,0 +1,60 @@
+"""Where a vendor's value is not what its MIB says: one small rule each, by name, used by figures. Pure.
+
+A quirk gets the number and a look-up of other metrics in the same row; None means that there is no value.
+Sources: DOMAIN.md, section 4.3, each seen in a device's walk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+Lookup = Callable[[str], float | None]
+Quirk = Callable[[float, Lookup], float | None]
+
+UNSIGNED_UNKNOWN = 4294967295  # -1 sent as Gauge32: Huawei UPS2000, upsEstimatedMinutesRemaining
+HIGHEST_MAINS_V = 600  # no phase voltage at a site is higher
+CISCO_NO_SENSOR = -32768  # IOS XR shows it for a sensor that is not there
+SENSOR_LIMIT = 1_000_000_000  # RFC 3433, EntitySensorValue: at or beyond it means under- or overflow
+
+
+def huawei_optical_power(value: float, row: Lookup) -> float | None:
+    """dBm. Above 0 it is microwatts, below hundredths of dBm; 0 and -1 mean no module (hwEntityOpticalRxPower)."""
+    if value in (0, -1):
+        return None
+    return 10 * math.log10(value / 1000) if value > 0 else value / 100
+
+
+def zero_is_absent(value: float, row: Lookup) -> float | None:
+    """Empty slots and missing modules or sensors read 0 (Huawei entities, MikroTik and Juniper optics)."""
+    return value or None
+
+
+def unknown_is_all_ones(value: float, row: Lookup) -> float | None:
+    """-1, or -1 read as Gauge32, where the device does not know."""
+    return None if value in (-1, UNSIGNED_UNKNOWN, 2147483647) else value
+
+
+def mains_deci_volts(value: float, row: Lookup) -> float | None:
+    """Volts from a UPS that counts tenths although RFC 1628 says RMS volts (Delta: 2360)."""
+    return value / 10 if value > HIGHEST_MAINS_V else value
+
+
+def entity_sensor(value: float, row: Lookup) -> float | None:
+    """A sensor value by its scale and precision columns: ENTITY-SENSOR-MIB (RFC 3433) or Cisco's of the same form."""
+    if value == CISCO_NO_SENSOR or abs(value) >= SENSOR_LIMIT:
+        return None
+    scale, precision = row("entSensorScale"), row("entSensorPrecision")
+    if scale is None:
+        scale, precision = row("entPhySensorScale"), row("entPhySensorPrecision")
+    exponent = 3 * (int(scale) - 9) if scale is not None else 0  # 9 is units, each step is a thousand
+    return float(value * 10.0**exponent / 10.0 ** (precision or 0))
+
+
+QUIRKS: Mapping[str, Quirk] = {
+    "huawei_optical_power": huawei_optical_power,
+    "zero_is_absent": zero_is_absent,
+    "unknown_is_all_ones": unknown_is_all_ones,
+    "mains_deci_volts": mains_deci_volts,
+    "entity_sensor": entity_sensor,
+}
