@@ -57,6 +57,10 @@ class Gauges:
     def names(self) -> list[str]:
         return sorted(name for name, series in self._families.items() if series)
 
+    def snapshot(self) -> list[tuple[str, dict[Labels, float]]]:
+        """A copy, family by family; safe from another thread, as each step is one operation of the interpreter."""
+        return [(name, copy) for name, series in sorted(self._families.copy().items()) if (copy := series.copy())]
+
     def __iter__(self) -> Iterator[tuple[str, Labels, float]]:
         for name in self.names():
             for labels, value in self._families[name].items():
