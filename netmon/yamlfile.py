@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from netmon.errors import Problem
+from netmon.yamlcompose import compose
 from netmon.yamlvalues import (
     BANDWIDTH,
     DURATION,
@@ -29,63 +30,26 @@ from netmon.yamlvalues import (
     trap,
 )
 
-_DEPTH = 50  # an inventory needs eight; libyaml's composer recurses in C and would crash the process at some thousands
 
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C composes ten times faster
-    """Composes nodes and nothing else; the resolver's hooks around every node are used to bound the depth."""
-
-    depth = 0
-
-    def descend_resolver(self, parent: yaml.Node | None, index: object) -> None:
-        self.depth += 1
-        if self.depth > _DEPTH:
-            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=parent.start_mark if parent else None)
-
-    def ascend_resolver(self) -> None:
-        self.depth -= 1
-
-
-def load_entry(path: Path, problems: list[Problem], *, shown: str = "") -> Entry | None:
-    """The top-level mapping of a file; None (and a problem) if there is none. An empty file is an empty mapping."""
+def load_entry(
+    path: Path, problems: list[Problem], *, shown: str = "", seen: Callable[[bytes], object] | None = None
+) -> Entry | None:
+    """The top-level mapping of a file; None (and a problem) if there is none. ``seen`` is given its bytes."""
     name = shown or str(path)
     try:
         data = path.read_bytes()
     except OSError as error:
         problems.append(Problem(name, 0, "", f"cannot be read: {error.strerror or error}"))
         return None
+    if seen:
+        seen(data)
     return parse_entry(data, name, problems)
 
 
 def parse_entry(data: bytes, name: str, problems: list[Problem]) -> Entry | None:
     """As ``load_entry``, from bytes."""
-
-    def fail(line: int, message: str, allowed: str = "") -> None:
-        problems.append(Problem(name, line, "", message, allowed))
-
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        fail(line, f"not UTF-8 (byte 0x{data[error.start]:02x})", "save the file as UTF-8")
-        return None
-    try:
-        node = _Loader(text).get_single_node()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        hint = "YAML indents with spaces, not tabs" if "cannot start any token" in (error.problem or "") else ""
-        fail(mark.line + 1 if mark else 0, f"not valid YAML: {error.problem or error.context}", hint)
-        return None
-    except yaml.reader.ReaderError as error:
-        code = ord(error.character) if isinstance(error.character, str) else error.character
-        fail(text.count("\n", 0, error.position) + 1, f"not valid YAML: control character 0x{code:02x}")
-        return None
-    if node is None:
-        node = yaml.MappingNode(TAG + "map", [], yaml.Mark(name, 0, 0, 0, "", 0))
-    if not isinstance(node, yaml.MappingNode):
-        fail(node.start_mark.line + 1, "the file must be a mapping", "write top-level keys such as sites:")
-        return None
-    return Entry(node, name, "", problems)
+    node = compose(data, name, problems)
+    return None if node is None else Entry(node, name, "", problems)
 
 
 class Entry:
@@ -119,7 +83,7 @@ class Entry:
 
     def problem(self, key: str, message: str, allowed: str = "") -> None:
         """Report a mistake at ``key`` (at the mapping itself if it has no such key)."""
-        self._report(self._lines.get(key, self.line), message, allowed)
+        self._report(self.line_of(key), message, allowed)
 
     def keys(self) -> list[str]:
         """The keys that are there, as names that the file chose; they count as asked for."""
@@ -128,6 +92,24 @@ class Entry:
 
     def has(self, key: str) -> bool:
         return key in self._nodes
+
+    def kind(self, key: str) -> str:
+        """text | list | mapping, or "" where there is no value."""
+        node = self._nodes.get(key)
+        if isinstance(node, yaml.ScalarNode):
+            return "text" if node.value or quoted(node) else ""
+        if node is None:
+            return ""
+        return "list" if isinstance(node, yaml.SequenceNode) else "mapping"
+
+    def raw(self, key: str) -> str:
+        """A scalar as it was typed, unchecked and in no message; "" if it is none."""
+        self._asked[key] = None
+        node = self._nodes.get(key)
+        return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+
+    def line_of(self, key: str) -> int:
+        return self._lines.get(key, self.line)
 
     def finish(self) -> None:
         """Report every key that no getter asked for."""
