@@ -31,7 +31,7 @@ QUALITY = ("loss", "rtt", "jitter")
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Whether a line or node is lost, before anything above it is considered. ``how``: "" | children | partial | silent."""
+    """Whether a line or node is lost, taken alone. ``how``: "" | children | partial (answers itself) | silent."""
 
     lost: bool | None
     since: float = 0.0
