@@ -1,0 +1,126 @@
+"""`netmon sim`: the province, its broker and its sensors in one process, with faults by script."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from netmon.errors import NetmonError
+from netmon.model import Inventory
+from netmon.sim.broker import broker
+from netmon.sim.province import Province, count
+from netmon.sim.sensors import Publisher
+from netmon.sim.world import FAULTS, Fault, World
+
+log = logging.getLogger(__name__)
+
+STEP_S = 0.1
+DEMO_EVERY_S = 240.0
+
+
+def demo_faults(inventory: Inventory) -> list[Fault]:
+    """One of each kind, chosen from the inventory itself, so that the demo works on any sample."""
+    faults: list[Fault] = []
+    cut = [line for line in inventory.lines.values() if line.remote_device and line.handoff == "sfp"]
+    alone = [line for line in cut if sum(other.site == line.site for other in inventory.lines.values()) == 1]
+    if alone:
+        faults.append(Fault("fibre", alone[len(alone) // 2].id, 12.0, 22.0))
+    with_ups = [d.site for d in inventory.devices.values() if d.kind == "ups" and d.site]
+    far = [s for s in with_ups if inventory.sites[s].level == "commune"]
+    if far:
+        site = inventory.sites[far[len(far) // 3]]
+        faults.append(Fault("power", site.building or site.id, 10.0, 48.0))
+    nodes = [n.id for n in inventory.nodes.values() if n.kind == "aggregation"]
+    busy = [n for n in nodes if sum(line.parent == n for line in inventory.lines.values()) >= 3]
+    if busy:
+        faults.append(Fault("node", busy[len(busy) // 2], 26.0, 26.0))
+    rooms = [s.site for s in inventory.sensors.values() if s.site and "temperature" in s.type]
+    if rooms:
+        faults.append(Fault("hot", rooms[0], 15.0, 60.0))
+    return faults
+
+
+def load_faults(path: str, inventory: Inventory) -> list[Fault]:
+    """Faults of a YAML file: a list of {kind, target, at, duration} in seconds. Raises NetmonError on any mistake."""
+    try:
+        entries: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise NetmonError(f"{path}: {' '.join(str(error).split())}") from error
+    known = set(inventory.lines) | set(inventory.nodes) | set(inventory.devices) | set(inventory.sites)
+    known |= {site.building for site in inventory.sites.values()}
+    faults = []
+    for number, entry in enumerate(entries or (), 1):
+        if not isinstance(entry, dict) or set(entry) != {"kind", "target", "at", "duration"}:
+            raise NetmonError(f"{path}: fault {number}: needs exactly kind, target, at, duration")
+        if entry["kind"] not in FAULTS:
+            raise NetmonError(f"{path}: fault {number}: kind {entry['kind']!r}; allowed: {', '.join(FAULTS)}")
+        if entry["target"] not in known:
+            raise NetmonError(f"{path}: fault {number}: target {entry['target']!r} is not in the inventory")
+        faults.append(Fault(entry["kind"], entry["target"], float(entry["at"]), float(entry["duration"])))
+    return faults
+
+
+async def simulate(
+    inventory: Inventory,
+    faults: str,
+    *,
+    broker_port: int = 0,
+    loss_ratio: float = 0.0,
+    seed: int = 1,
+    ups_runtime_s: float = 18.0,
+    truth: str = "",
+    ready: Callable[[str], None] = print,
+) -> None:
+    """Run until SIGTERM or SIGINT. ``faults`` is none, demo, or a file."""
+    world = World(inventory, ups_runtime_s=ups_runtime_s)
+    script = {"none": lambda: [], "demo": lambda: demo_faults(inventory)}.get(
+        faults, lambda: load_faults(faults, inventory)
+    )()
+    world.add(script)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    province = Province(world, loss_ratio=loss_ratio, seed=seed)
+    async with contextlib.AsyncExitStack() as stack:
+        name = await stack.enter_async_context(broker(broker_port)) if broker_port else "none"
+        await province.start()
+        stack.callback(province.close)
+        tasks = [asyncio.create_task(_advance(world, truth, repeat=faults == "demo"))]
+        if broker_port:
+            tasks.append(asyncio.create_task(Publisher(world, "127.0.0.1", broker_port).run()))
+        ready(f"simulated: {count(inventory)}, {len(inventory.sensors)} sensors, broker {name}")
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()  # a crash of the simulator is told, never hidden
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _advance(world: World, truth: str, repeat: bool) -> None:
+    start, told = time.monotonic(), 0
+    script = world.faults
+    rounds = 1
+    while True:
+        t = time.monotonic() - start
+        if repeat and t > DEMO_EVERY_S * rounds:
+            world.add(Fault(f.kind, f.target, f.at_s + DEMO_EVERY_S * rounds, f.duration_s) for f in script)
+            rounds += 1
+        world.step(t)
+        for entry in world.truth[told:]:
+            log.info("truth t=%.1f %s kind=%s target=%s", *entry)
+        if truth and told < len(world.truth):
+            await asyncio.to_thread(Path(truth).write_text, "".join(json.dumps(e) + "\n" for e in world.truth))
+        told = len(world.truth)
+        await asyncio.sleep(STEP_S)

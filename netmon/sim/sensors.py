@@ -1,0 +1,128 @@
+"""The simulated sensors: they publish what their decoder expects, as long as the world lets their packets out."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import math
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from netmon.model import Sensor, SensorType
+from netmon.sim.world import World
+
+log = logging.getLogger(__name__)
+
+# quantity -> (low, high): normal values; the type's own limits narrow them, so that a calm province raises no alarm
+NORMAL: Mapping[str, tuple[float, float]] = {
+    "temperature": (23.0, 29.0),
+    "humidity": (52.0, 70.0),
+    "voltage": (218.0, 232.0),
+    "power": (400.0, 2400.0),
+    "energy": (1000.0, 9000.0),
+    "water_level": (1.2, 2.4),
+    "flow": (3.0, 14.0),
+    "pressure": (2.5e5, 4.5e5),
+    "rain": (0.0, 2.0),
+    "vehicles": (20.0, 260.0),
+    "noise": (48.0, 66.0),
+    "pm25": (8.0, 32.0),
+}
+HOT_RISE_C = 18.0  # what a room gains when its air conditioning fails
+HOT_TIME_S = 25.0
+PERIOD_S = 5.0
+
+
+class Publisher:
+    """Publishes every sensor about every five seconds, spread, over one connection to the broker."""
+
+    def __init__(self, world: World, host: str, port: int) -> None:
+        self._world, self._host, self._port = world, host, port
+        self._hot_since: dict[str, float] = {}
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="netmon-sim")
+        self.published = 0
+
+    async def run(self) -> None:
+        """Until cancelled. A broker that is not there yet is tried again by paho's own thread."""
+        self._client.connect_async(self._host, self._port)
+        self._client.loop_start()
+        topics: dict[str, list[Sensor]] = {}
+        for sensor in self._world.inventory.sensors.values():
+            topics.setdefault(sensor.topic, []).append(sensor)
+        ordered = sorted(topics, key=lambda topic: zlib.crc32(topic.encode()))
+        try:
+            while True:
+                for index, topic in enumerate(ordered):
+                    if self._heard(topics[topic][0]):
+                        self._client.publish(topic, self._payload(topics[topic]), qos=1)
+                        self.published += 1
+                    if index % 10 == 9:
+                        await asyncio.sleep(PERIOD_S * 10 / len(ordered))
+                await asyncio.sleep(0.05)
+        finally:
+            self._client.disconnect()
+            self._client.loop_stop()
+
+    def _heard(self, sensor: Sensor) -> bool:
+        if not sensor.via.startswith("line"):
+            return True  # cellular and gateways in town have ways of their own
+        if sensor.site:
+            return self._world.site_reachable(sensor.site)
+        return not sensor.node or self._world.node_up(sensor.node)
+
+    def _payload(self, sensors: list[Sensor]) -> bytes:
+        inventory = self._world.inventory
+        values = {s.field or s.id: self._value(s, inventory.sensor_types[s.type]) for s in sensors}
+        mapping = inventory.mappings.get(sensors[0].decoder)
+        if mapping is not None:
+            return orjson.dumps(_unmap(mapping, values))
+        units = {s.field or s.id: inventory.sensor_types[s.type].unit for s in sensors}
+        return orjson.dumps([{"n": name, "u": units[name], "v": round(value, 2)} for name, value in values.items()])
+
+    def _value(self, sensor: Sensor, kind: SensorType) -> float:
+        low, high = NORMAL.get(kind.quantity, (kind.valid_min or 0.0, kind.valid_max or 1.0))
+        if kind.warn_above is not None:
+            high = min(high, kind.warn_above * 0.9)
+        if kind.warn_below is not None:
+            low = max(low, kind.warn_below * 1.1)
+        phase = zlib.crc32(sensor.id.encode()) % 628 / 100
+        value = low + (high - low) * (0.5 + 0.5 * math.sin(self._world.t / 300 * math.tau + phase))
+        place = sensor.site or sensor.node
+        if kind.quantity == "temperature" and place and self._world.hot(place):
+            since = self._hot_since.setdefault(place, self._world.t)
+            value += HOT_RISE_C * min(1.0, (self._world.t - since) / HOT_TIME_S)
+        else:
+            self._hot_since.pop(place, None)
+        return value
+
+
+def _unmap(mapping: Mapping[str, object], values: Mapping[str, float]) -> dict[str, Any]:
+    """A payload from which the mapping reads ``values``: the reverse of the JSON decoder, for plain dotted paths."""
+    body: dict[str, Any] = {}
+    fields: Any = mapping["fields"]
+    for name, value in values.items():
+        spec = fields[name]
+        raw = (value - float(spec.get("offset", 0))) / float(spec.get("scale", 1))
+        _put(body, spec["path"], round(raw, 3))
+    if path := mapping.get("time"):
+        now = dt.datetime.now(dt.UTC)
+        stamp: object = now.timestamp()
+        if mapping.get("time_format") == "unix_ms":
+            stamp = int(now.timestamp() * 1000)
+        elif mapping.get("time_format") == "iso":
+            stamp = now.isoformat()
+        _put(body, str(path), stamp)
+    return body
+
+
+def _put(body: dict[str, Any], path: str, value: object) -> None:
+    *parents, last = path.replace('"', "").split(".")
+    for parent in parents:
+        body = body.setdefault(parent, {})
+    body[last] = value
