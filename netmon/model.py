@@ -297,7 +297,10 @@ class Port:
     out_errors: int | None = None
     in_discards: int | None = None
     out_discards: int | None = None
+    in_packets: int | None = None  # unicast; errors and discards are not among them
+    out_packets: int | None = None
     octets_bits: int = 64  # 32 where only the old counters exist
+    packets_bits: int = 64
     last_change_s: float | None = None  # ifLastChange in seconds of sysUpTime
     discontinuity_s: float | None = None
 
