@@ -15,20 +15,7 @@ import yaml
 
 from netmon.errors import Problem
 from netmon.yamlcompose import compose
-from netmon.yamlvalues import (
-    BANDWIDTH,
-    DURATION,
-    NUMBER,
-    SIZE,
-    TAG,
-    parse_bandwidth,
-    parse_duration,
-    parse_size,
-    plain,
-    quoted,
-    suggest,
-    trap,
-)
+from netmon.yamlvalues import BANDWIDTH, DURATION, NUMBER, SIZE, TAG, Measure, plain, quoted, suggest, trap
 
 
 def load_entry(
@@ -85,7 +72,7 @@ class Entry:
         """Report a mistake at ``key`` (at the mapping itself if it has no such key)."""
         self._report(self.line_of(key), message, allowed)
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """The keys that are there, as names that the file chose; they count as asked for."""
         self._asked.update(dict.fromkeys(self._nodes))
         return list(self._nodes)
@@ -213,33 +200,30 @@ class Entry:
         self, key: str, default: float = 0.0, *, required: bool = False, low: float = 0.0, high: float = 366 * 86400.0
     ) -> float:
         """Seconds, written ``30s``, ``5m``, ``2h`` or ``1d``."""
-        value = self._measure(key, parse_duration, DURATION, required)
-        if value is not None and not low <= value <= high:
-            self.problem(key, f'"{key}" is {value:g} s', f"allowed: {low:g} s to {high:g} s")
-            return default
-        return default if value is None else value
+        return self._measure(key, default, DURATION, low, high, required)
 
     def bandwidth(self, key: str, *, required: bool = False) -> float:
         """Bits per second, written ``20M``; 0.0 where it is missing or wrong."""
-        value = self._measure(key, parse_bandwidth, BANDWIDTH, required)
-        if value is not None and value <= 0:
-            self.problem(key, f'"{key}" cannot be 0', BANDWIDTH)
-        return value or 0.0
+        return self._measure(key, 0.0, BANDWIDTH, 1.0, 1e13, required)
 
-    def size(self, key: str, default: float) -> float:
+    def size(self, key: str, default: float, *, low: float = 0.0, high: float = 1e15) -> float:
         """Bytes, written ``2GB``."""
-        value = self._measure(key, parse_size, SIZE, False)
-        return default if value is None else value
+        return self._measure(key, default, SIZE, low, high, False)
 
-    def _measure(self, key: str, parse: Callable[[str], float], allowed: str, required: bool) -> float | None:
+    def _measure(self, key: str, default: float, measure: Measure, low: float, high: float, required: bool) -> float:
         node = self._scalar(key, required, "a number with a unit")
         if node is None:
-            return None
+            return default
         try:
-            return parse(node.value)
+            value = measure.parse(node.value)
         except ValueError:
-            self.problem(key, f'"{key}" cannot be {node.value!r}', allowed)
-            return None
+            self.problem(key, f'"{key}" cannot be {node.value!r}', measure.allowed)
+            return default
+        if not low <= value <= high:
+            unit = measure.base
+            self.problem(key, f'"{key}" is {value:g} {unit}', f"allowed: {low:g} to {high:g} {unit}")
+            return default
+        return value
 
     def _items(self, key: str, required: bool, wanted: str) -> Iterator[tuple[int, yaml.Node]]:
         node = self._get(key, required)
@@ -249,8 +233,10 @@ class Entry:
         elif node is not None:
             yield from enumerate(node.value, 1)
 
-    def texts(self, key: str, *, required: bool = False, choices: Collection[str] = ()) -> tuple[str, ...]:
-        """A list of different strings; wrong items are reported and left out."""
+    def texts(
+        self, key: str, *, required: bool = False, choices: Collection[str] = (), unique: bool = True
+    ) -> tuple[str, ...]:
+        """A list of strings; wrong items are reported and left out, as are repeated ones if ``unique``."""
         values: list[str] = []
         for number, item in self._items(key, required, "texts"):
             line = item.start_mark.line + 1
@@ -262,7 +248,7 @@ class Entry:
                 value = unicodedata.normalize("NFC", item.value)
                 if choices and value not in choices:
                     self._report(line, f'"{key}" cannot hold "{value}"', suggest(value, choices))
-                elif value in values:
+                elif unique and value in values:
                     self._report(line, f'"{key}" holds "{value}" twice')
                 else:
                     values.append(value)

@@ -7,40 +7,39 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
 
 import yaml
 
 TAG = "tag:yaml.org,2002:"
 NUMBER = re.compile(r"[-+]?(0|[1-9][0-9_]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z")
 _DEPTH = 20  # of plain values; an alias may hold itself
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_UNITS_BPS = {"k": 1e3, "M": 1e6, "G": 1e9}  # decimal, as telcos sell
-_UNITS_BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
-DURATION = "a duration is a number with a unit: 300ms, 30s, 5m, 2h or 1d"
-BANDWIDTH = "a bandwidth is bits per second with a unit: 512k, 20M or 1G"
-SIZE = "a size is bytes with a unit: 500kB, 200MB or 2GB"
 
 
-def parse_duration(text: str) -> float:
-    """``30s`` -> 30.0 seconds; ValueError if it is not a duration."""
-    return _with_unit(text, _UNITS_S)
+class Measure(NamedTuple):
+    """A number with a unit suffix."""
+
+    units: Mapping[str, float]
+    base: str  # unit of the parsed value
+    allowed: str
+
+    def parse(self, text: str) -> float:
+        """``30s`` -> 30.0; ValueError where the unit is missing or unknown."""
+        found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([A-Za-z]+)", text, re.ASCII)
+        if not found or found[2] not in self.units:
+            raise ValueError(text)
+        return float(found[1]) * self.units[found[2]]
 
 
-def parse_bandwidth(text: str) -> float:
-    """``20M`` -> 20e6 bits per second; ValueError if it is not a bandwidth."""
-    return _with_unit(text, _UNITS_BPS)
-
-
-def parse_size(text: str) -> float:
-    """``2GB`` -> 2e9 bytes; ValueError if it is not a size."""
-    return _with_unit(text, _UNITS_BYTES)
-
-
-def _with_unit(text: str, units: Mapping[str, float]) -> float:
-    found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([A-Za-z]+)", text, re.ASCII)
-    if not found or found[2] not in units:
-        raise ValueError(text)
-    return float(found[1]) * units[found[2]]
+DURATION = Measure(
+    {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0},
+    "s",
+    "a duration is a number with a unit: 300ms, 30s, 5m, 2h or 1d",
+)
+BANDWIDTH = Measure(  # decimal, as telcos sell
+    {"k": 1e3, "M": 1e6, "G": 1e9}, "bit/s", "a bandwidth is bits per second with a unit: 512k, 20M or 1G"
+)
+SIZE = Measure({"kB": 1e3, "MB": 1e6, "GB": 1e9}, "bytes", "a size is bytes with a unit: 500kB, 200MB or 2GB")
 
 
 def suggest(word: str, known: Collection[str], what: str = "allowed") -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from netmon.errors import Problem
 from netmon.yamlfile import Entry, load_entry, parse_entry
-from netmon.yamlvalues import parse_bandwidth, parse_duration, parse_size
+from netmon.yamlvalues import BANDWIDTH, DURATION, SIZE
 
 
 def read(text: str | bytes) -> tuple[Entry | None, list[str], list[Problem]]:
@@ -107,18 +107,18 @@ def test_only_true_and_false_are_flags() -> None:
     ("text", "seconds"), [("300ms", 0.3), ("0.3s", 0.3), ("30s", 30.0), ("5m", 300.0), ("2h", 7200.0), ("1d", 86400.0)]
 )
 def test_durations(text: str, seconds: float) -> None:
-    assert parse_duration(text) == pytest.approx(seconds)
+    assert DURATION.parse(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("text", ["30", "", "s", "-5s", "5 m", "1h30m", "5M", "٣s", "1e3s", "infs"])
 def test_what_is_not_a_duration(text: str) -> None:
     with pytest.raises(ValueError):
-        parse_duration(text)
+        DURATION.parse(text)
 
 
 def test_bandwidths_and_sizes_are_decimal() -> None:
-    assert (parse_bandwidth("20M"), parse_bandwidth("512k"), parse_bandwidth("1G")) == (20e6, 512e3, 1e9)
-    assert parse_size("2GB") == 2e9
+    assert (BANDWIDTH.parse("20M"), BANDWIDTH.parse("512k"), BANDWIDTH.parse("1G")) == (20e6, 512e3, 1e9)
+    assert SIZE.parse("2GB") == 2e9
 
 
 def test_a_duration_without_unit_is_told() -> None:
@@ -127,7 +127,7 @@ def test_a_duration_without_unit_is_told() -> None:
     assert entry.duration("long", 5.0, high=60) == 5.0
     assert [str(p) for p in problems] == [
         "f.yml:1: \"every\" cannot be '30'; a duration is a number with a unit: 300ms, 30s, 5m, 2h or 1d",
-        'f.yml:2: "long" is 777600 s; allowed: 0 s to 60 s',
+        'f.yml:2: "long" is 777600 s; allowed: 0 to 60 s',
     ]
 
 

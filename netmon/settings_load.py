@@ -1,0 +1,229 @@
+"""netmon.yml -> Config. The dataclasses of ``netmon.config`` are the schema: a new field there is a new key here.
+
+A field ``interval_s`` is the key ``interval`` and takes a duration (``30s``); ``_bytes`` takes a size under its own
+name, ``_ratio`` a number from 0 to 1. What else a field may hold stands in the tables below.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from netmon.addresses import parse_pair
+from netmon.config import Channel, Config
+from netmon.model import Secret
+from netmon.secrets_load import Secrets, harmless_header, harmless_server, harmless_url
+from netmon.yamlfile import Entry
+from netmon.yamlvalues import DURATION, suggest
+
+CHANNEL_KINDS = ("apprise", "http", "alertmanager")
+LANGUAGES = ("vi", "en")
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "ProbeConfig.kind": ("icmp", "stamp", "tcp", "snmp", "none"),
+    "Channel.kind": CHANNEL_KINDS,
+    "Channel.form": ("long", "short", "sms"),
+    "Channel.detail": ("plain", "full"),
+    "Channel.method": ("POST", "PUT", "GET"),
+    "Config.language": LANGUAGES,
+}
+# Lowest and highest, both included. Durations without a row here are 0 s to a year.
+_LIMITS: dict[str, tuple[float, float]] = {
+    "port": (1, 65535),
+    "ProbeConfig.interval_s": (0.1, 3600),
+    "ProbeConfig.timeout_s": (0.01, 60),
+    "ProbeConfig.burst_count": (1, 1000),
+    "ProbeConfig.burst_spacing_s": (0.01, 60),
+    "ProbeConfig.size_bytes": (0, 9000),
+    "ProbeConfig.window": (10, 10_000),
+    "ProbeConfig.degraded_rtt_s": (0.001, 60),
+    "SnmpConfig.interval_s": (1, 86400),
+    "SnmpConfig.slow_interval_s": (1, 7 * 86400),
+    "SnmpConfig.timeout_s": (0.05, 60),
+    "SnmpConfig.retries": (0, 10),
+    "SnmpConfig.budget_s": (0.1, 3600),
+    "SnmpConfig.sockets": (1, 64),
+    "SnmpConfig.in_flight": (1, 1000),
+    "SnmpConfig.max_repetitions": (1, 1000),
+    "MqttConfig.commit_interval_s": (0.001, 10),
+    "MqttConfig.receive_maximum": (1, 65535),  # MQTT 5.0, section 3.1.2.11.3
+    "MqttConfig.queue_size": (1, 10_000_000),
+    "InfluxConfig.batch": (1, 100_000),
+    "InfluxConfig.interval_s": (0.1, 3600),
+    "InfluxConfig.spool_max_bytes": (1_000_000, 1e12),
+    "AlertConfig.evaluate_s": (0.1, 300),
+    "AlertConfig.upstream_ratio": (0.01, 1),
+    "AlertConfig.storm_incidents": (1, 1_000_000),
+}
+_FILES = ("ca_file", "cert_file", "key_file")
+_ONLY_HTTP = ("method", "headers", "body", "success")
+_YEAR_S = 366 * 86400.0
+
+
+def key_of(field_name: str) -> str:
+    """The YAML key of a dataclass field: durations lose their ``_s``, as the value names its unit."""
+    return field_name.removesuffix("_s")
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
+class Settings:
+    """Reads netmon.yml once. ``places`` keeps the entries that checks across files need later."""
+
+    def __init__(self, root: Entry, path: Path, environ: Mapping[str, str]) -> None:
+        self.root = root
+        self.base = path.parent
+        self.secrets = Secrets(environ, self.base)
+        self.places: dict[str, Entry] = {"": root}
+        self._environ = environ
+
+    def read(self, path: Path) -> Config:
+        """The checked Config; problems are in the entry's list."""
+        values = self._fields(Config, self.root, skip=("path",))
+        given = self.base / values["state_dir"] if self.root.has("state_dir") else Path("state")
+        set_by_unit = self._environ.get("STATE_DIRECTORY", "").split(":")[0]  # systemd.exec(5)
+        values["state_dir"] = str(Path(set_by_unit or given).absolute())
+        values["path"] = str(path.absolute())
+        values["inventory"] = self._globs("inventory", values["inventory"], skip=path)
+        values["profiles"] = self._globs("profiles", values["profiles"], skip=path)
+        self._check_zone(str(values["timezone"]))
+        return Config(**values)
+
+    def _fields(self, cls: type, entry: Entry, skip: tuple[str, ...] = ()) -> dict[str, Any]:
+        defaults = None if cls is Channel else cls()
+        values = {}
+        for field in fields(cls):
+            if field.name not in skip:
+                default = getattr(defaults, field.name, None) if defaults else field.default
+                values[field.name] = self._field(cls, field.name, entry, default)
+        entry.finish()
+        return values
+
+    def _field(self, cls: type, name: str, entry: Entry, default: Any) -> Any:
+        hint, key, place = _hints(cls)[name], key_of(name), f"{cls.__name__}.{name}"
+        low, high = _LIMITS.get(place, _LIMITS.get(name, (0.0, 1.0 if name.endswith("_ratio") else _YEAR_S)))
+        if is_dataclass(hint) and isinstance(hint, type) and hint is not Secret:
+            nested = entry.entry(key)
+            if nested is None:
+                return default
+            nested.thing = key
+            self.places[key] = nested
+            return hint(**self._fields(hint, nested))
+        if hint is bool:
+            return entry.flag(key, default)
+        if hint is int or (hint is float and not name.endswith("_s")):
+            if name.endswith("_max_bytes"):
+                return int(entry.size(key, default, low=low, high=high))
+            number = entry.number(key, default, low=low, high=high, whole=hint is int)
+            return int(number or 0) if hint is int else number
+        if hint is float:
+            return entry.duration(key, default, low=low, high=high)
+        if hint is str:
+            text = entry.text(key, default, choices=_CHOICES.get(place, ()))
+            return self._file(entry, key, text) if name in _FILES and text else text
+        if hint == Secret | None:
+            return self.secrets.read(entry, key)
+        return self._collection(name, key, entry, default, hint)
+
+    def _collection(self, name: str, key: str, entry: Entry, default: Any, hint: Any) -> Any:
+        if hint == tuple[str, ...]:
+            return entry.texts(key) or default
+        if hint == tuple[float, ...]:
+            return self._durations(entry, key) or default
+        nested = entry.entry(key)
+        if nested is None:
+            return default
+        nested.thing = f"{entry.thing} {key}".strip()
+        self.places[key] = nested
+        if hint == Mapping[str, Channel]:
+            return {channel: self._channel(nested, channel) for channel in nested.names()}
+        if hint == Mapping[str, float] and name.endswith("_s"):
+            return {**default, **{k: nested.duration(k) for k in nested.keys()}}  # noqa: SIM118
+        if hint == Mapping[str, float]:
+            return {k: nested.number(k) or 0.0 for k in nested.names()}
+        return self._prefixes(nested)
+
+    def _durations(self, entry: Entry, key: str) -> tuple[float, ...]:
+        found = []
+        for text in entry.texts(key, unique=False):
+            try:
+                found.append(DURATION.parse(text))
+            except ValueError:
+                entry.problem(key, f'"{key}" cannot hold {text!r}', DURATION.allowed)
+        return tuple(found)
+
+    def _prefixes(self, entry: Entry) -> dict[str, str]:
+        pairs = {}
+        for source in entry.names():
+            target = entry.text(source, required=True)
+            try:
+                parse_pair(source, target)
+            except ValueError as error:
+                if target:
+                    entry.problem(source, str(error), "allowed: two prefixes of equal length, such as 198.18.0.0/15")
+            else:
+                pairs[source] = target
+        return pairs
+
+    def _channel(self, channels: Entry, name: str) -> Channel:
+        entry = channels.entry(name)
+        if entry is None:
+            return Channel(name, "http", Secret(""))
+        entry.thing = f'channel "{name}"'
+        self.places[f"channel {name}"] = entry
+        kind = entry.text("kind", required=True, choices=CHANNEL_KINDS)
+        harmless = harmless_server if kind == "alertmanager" else harmless_url
+        url = self.secrets.read(entry, "url", required=True, harmless=harmless)
+        headers = {}
+        if head := entry.entry("headers"):
+            for header in head.names():
+                value = self.secrets.read(head, header, required=True, harmless=harmless_header(header))
+                headers[header] = value or Secret("")
+        for key in _ONLY_HTTP:
+            if kind and kind != "http" and entry.has(key):
+                entry.problem(key, f'"{key}" is for channels of kind http only')
+        success = entry.text("success")
+        try:
+            re.compile(success)
+        except re.error as error:
+            entry.problem("success", f'"success" is not a regular expression: {error}')
+        values = {key: self._field(Channel, key, entry, Channel.__dataclass_fields__[key].default) for key in _SIMPLE}
+        entry.finish()
+        return Channel(name, kind or "http", url or Secret(""), headers=headers, success=success, **values)
+
+    def _globs(self, key: str, patterns: tuple[str, ...], *, skip: Path) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for pattern in patterns:
+            root = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else self.base
+            try:
+                paths = sorted(p for p in root.glob(pattern.removeprefix(root.anchor)) if p.is_file())
+            except ValueError:  # an empty pattern, or ** within a name
+                paths = []
+            if not paths:
+                self.root.problem(key, f'"{key}": no file matches "{pattern}"')
+            found.update(dict.fromkeys(str(p) for p in paths if p.absolute() != skip.absolute()))
+        return tuple(found)
+
+    def _file(self, entry: Entry, key: str, text: str) -> str:
+        path = (self.base / text).absolute()
+        if not path.is_file():
+            entry.problem(key, f'"{key}": there is no file {path}')
+        return str(path)
+
+    def _check_zone(self, name: str) -> None:
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            known = zoneinfo.available_timezones()
+            hint = suggest(name, known, "such as") if known else "this machine has no time zones: install tzdata"
+            self.root.problem("timezone", f'"timezone" cannot be "{name}"', hint)
+
+
+_SIMPLE = ("form", "detail", "fallback", "method", "body")
