@@ -1,0 +1,47 @@
+"""What every decoder returns and raises, and the readings of JSON they have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import orjson
+
+from netmon.errors import NetmonError
+
+
+class Record(NamedTuple):
+    """One number of a payload. ``at`` is the device's own time (UTC Unix seconds), None if it gave none."""
+
+    name: str
+    value: float
+    unit: str
+    at: float | None
+    local: str = ""  # the short name where ``name`` was put together from parts
+
+
+class DecodeError(NetmonError):
+    """A payload that cannot be understood. ``reason`` is a short metric label."""
+
+    def __init__(self, reason: str, message: str = "") -> None:
+        self.reason = reason
+        super().__init__(message or reason)
+
+
+Decoder = Callable[[bytes, float, Mapping[str, object] | None], list[Record]]
+Bound = Callable[[bytes, float], list[Record]]  # a decoder with its mapping worked in
+
+
+def parse_json(payload: bytes) -> object:
+    """The payload as JSON values; raises DecodeError("not_json")."""
+    try:
+        parsed: object = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise DecodeError("not_json", f"not JSON: {error}") from None
+    return parsed
+
+
+def finite(value: float) -> bool:
+    """False for NaN and the infinities, which no sensor means and no database takes."""
+    return math.isfinite(value)

@@ -1,0 +1,148 @@
+"""From a message to readings, and the rules about times and repeated deliveries. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from netmon.collectors.mqtt.decode import Bound, DecodeError, Record, bind
+from netmon.collectors.mqtt.decode.units import convert
+from netmon.model import Inventory, Reading, Sensor
+
+
+class Use(NamedTuple):
+    """Sensors of one topic that share a decoder, each with the unit its type stores."""
+
+    decode: Bound
+    sensors: tuple[tuple[Sensor, str], ...]
+
+
+class Taken(NamedTuple):
+    """What became of one message: its readings, and why some of it was not understood (empty: all was)."""
+
+    readings: list[Reading]
+    reason: str
+    detail: str
+    skew_s: float | None  # device clock minus ours, where the device gave a time
+
+
+Plan = Mapping[str, tuple[Use, ...]]  # topic -> what to do with its messages
+
+
+def routes_of(inventory: Inventory) -> dict[str, list[Sensor]]:
+    """Topic -> the sensors that publish on it: whose value it is follows from the topic, never from a payload."""
+    routes: dict[str, list[Sensor]] = {}
+    for sensor in inventory.sensors.values():
+        if sensor.topic:
+            routes.setdefault(sensor.topic, []).append(sensor)
+    return routes
+
+
+def compile_plan(routes: Mapping[str, Sequence[Sensor]], inventory: Inventory) -> tuple[Plan, list[str]]:
+    """The routes with decoders bound and units looked up; and one line for each sensor that had to be left out."""
+    decoders: dict[str, Bound] = {}
+    plan: dict[str, tuple[Use, ...]] = {}
+    problems: list[str] = []
+    for topic, sensors in routes.items():
+        uses: dict[str, list[tuple[Sensor, str]]] = {}
+        for sensor in sensors:
+            try:
+                if sensor.decoder not in decoders:
+                    decoders[sensor.decoder] = bind(sensor.decoder, inventory.mappings)
+            except DecodeError as error:
+                problems.append(f"sensor={sensor.id} decoder={sensor.decoder} reason={error}")
+                continue
+            kind = inventory.sensor_types.get(sensor.type)
+            uses.setdefault(sensor.decoder, []).append((sensor, kind.unit if kind else ""))
+        plan[topic] = tuple(Use(decoders[name], tuple(found)) for name, found in uses.items())
+    return plan, problems
+
+
+def take(uses: Iterable[Use], payload: bytes, received_at: float, *, retained: bool, skew_limit_s: float,
+         late_s: float = 0.0) -> Taken:  # fmt: skip
+    """Decode one message of a known topic. ``late_s``: how long it may have waited at the broker for us."""
+    readings: list[Reading] = []
+    reason = detail = ""
+    skew_s: float | None = None
+    for use in uses:
+        try:
+            records = use.decode(payload, received_at)
+        except DecodeError as error:
+            reason, detail = error.reason, str(error)
+            continue
+        skew_s = skew(records, received_at)
+        moved_s = 0.0 if retained else correction(skew_s, skew_limit_s, late_s)
+        for sensor, unit in use.sensors:
+            for record in chosen(records, sensor.field):
+                value = convert(record.value, record.unit, unit)
+                if value is None:
+                    reason, detail = "unit", f"{sensor.id}: {record.unit} is not {unit}"
+                    continue
+                at = None if record.at is None else record.at - moved_s
+                readings.append(
+                    Reading(sensor.id, value, received_at, at, retained, moved_s if at is not None else 0.0)
+                )
+    if not readings and not reason:
+        reason, detail = "no_value", "no field of the inventory's sensors is in it"
+    return Taken(readings, reason, detail, skew_s)
+
+
+def chosen(records: Sequence[Record], field: str) -> list[Record]:
+    """The records a sensor means: by full name, else by short name; without a field, all if they have one name."""
+    if not field:
+        return list(records) if len({record.name for record in records}) == 1 else []
+    exact = [record for record in records if record.name == field]
+    return exact or [record for record in records if record.local == field]
+
+
+def skew(records: Sequence[Record], received_at: float) -> float | None:
+    """How far the device's newest time is from ours (a pack may hold older values too, rightly)."""
+    times = [record.at for record in records if record.at is not None]
+    return max(times) - received_at if times else None
+
+
+def correction(skew_s: float | None, limit_s: float, late_s: float = 0.0) -> float:
+    """What to take from the device's times so that the arrival holds: 0 while the clock is believable."""
+    if skew_s is None or -(limit_s + late_s) <= skew_s <= limit_s:
+        return 0.0
+    return skew_s
+
+
+def digest(topic: str, payload: bytes) -> bytes:
+    """Eight bytes that tell messages apart."""
+    found = hashlib.blake2b(topic.encode(), digest_size=8)
+    found.update(b"\0" + payload)
+    return found.digest()
+
+
+class Seen:
+    """What has been stored under which packet id, to know a redelivery: DUP flag, same id, same topic and payload.
+
+    A message without the DUP flag is always new and takes its id over, so that two equal readings stay two.
+    """
+
+    def __init__(self, stored: Iterable[tuple[int, bytes, float]] = ()) -> None:
+        self._by_id: OrderedDict[int, tuple[bytes, float]] = OrderedDict()
+        for mid, mark, at in stored:
+            self.add(mid, mark, at)
+
+    def is_redelivery(self, mid: int, dup: bool, mark: bytes) -> bool:
+        return dup and mid in self._by_id and self._by_id[mid][0] == mark
+
+    def add(self, mid: int, mark: bytes, at: float) -> None:
+        self._by_id[mid] = mark, at
+        self._by_id.move_to_end(mid)
+
+    def forget(self, before: float = math.inf) -> None:
+        """Drop what was stored before: its acknowledgement has arrived, or the broker lost the session."""
+        while self._by_id:
+            mid = next(iter(self._by_id))
+            if self._by_id[mid][1] >= before:
+                break
+            del self._by_id[mid]
+
+    def __len__(self) -> int:
+        return len(self._by_id)
