@@ -172,7 +172,7 @@ class Tracker:
         """Probes of a burst that starts now.
 
         Enough that it is all lost by chance with a probability below FALSE_LOSS at the line's measured loss (rule of
-        succession), and that it spans GAP_MARGIN times the longest gap survived lately (bursty loss is not independent);
+        succession), and that it spans GAP_MARGIN times the longest gap survived lately (loss comes in bursts);
         ``burst_count`` at least, half of it after a whole window without loss.
         """
         config, seen = self._config, len(self._window)
