@@ -105,7 +105,7 @@ class Fold:
         if result.ok:
             at = result.started_at
             before = self._before.get(device.id)
-            if rates.rebooted(before, result) if before else False:
+            if before and rates.restarted(before.sys_uptime_s, result.sys_uptime_s, at - before.started_at):
                 self._rebooted_at[device.id] = at
             recent = at - self._rebooted_at.get(device.id, -1e12) < REBOOT_SHOWN_S
             figures.append(Figure("netmon_device_rebooted", labels(**place), 1.0 if recent else 0.0))
