@@ -1,7 +1,7 @@
 """Was there mains at a site when it was lost? Signs for and against, each with its evidence. Pure.
 
 Sources (DESIGN.md, section 3): the site's own UPS, a UPS in the same building or on the same feeder, mains sensors.
-A UPS on battery proves a mains cut; that the cut also stopped the router is proven only when the battery was at its end.
+A UPS on battery proves a mains cut; that it also stopped the router is proven only when the battery was at its end.
 """
 
 from __future__ import annotations
@@ -57,10 +57,9 @@ def power_at(site: Site, began_at: float, state: State, topology: Topology, conf
             proof = proof or drained(supply, began_at)
         elif supply is None and told is not None:
             lost.append(Evidence("ups_on_battery", told))
-        elif supply is not None and supply.mains_at is not None:
-            if supply.mains_at > began_at or (supply.charge_ratio or 0.0) >= HEALTHY_RATIO:
-                good.append(Evidence("ups_on_mains", supply.mains_at))
-                after = after or supply.mains_at > began_at
+        elif supply is not None and supply.mains_at is not None and _trusted(supply, began_at):
+            good.append(Evidence("ups_on_mains", supply.mains_at))
+            after = after or supply.mains_at > began_at
     for key, other, device in _neighbours(topology, state, site):
         supply = witness.supply(device)
         if supply is None or supply.seen_at < recent:
@@ -83,6 +82,11 @@ def power_at(site: Site, began_at: float, state: State, topology: Topology, conf
             good.append(Evidence("mains_present", at))
             after = True
     return Power(tuple(lost), proof, tuple(good), after, known)
+
+
+def _trusted(supply: Supply, began_at: float) -> bool:
+    """True if a UPS on mains says something: seen after the loss began, or its battery would have carried on."""
+    return (supply.mains_at or 0.0) > began_at or (supply.charge_ratio or 0.0) >= HEALTHY_RATIO
 
 
 def drained(supply: Supply, at: float) -> bool:
@@ -116,13 +120,14 @@ def _neighbours(topology: Topology, state: State, site: Site) -> Iterator[tuple[
 
 def _mains_sensors(topology: Topology, state: State, site: Site) -> Iterator[tuple[float, float]]:
     """(value, when) of the mains sensors of the building."""
-    for owner in {site.id, *(topology.sites_in_building(site.building) if site.building else ())}:
-        for sensor in topology.sensors_of(owner):
-            kind = state.inventory.sensor_types.get(state.inventory.sensors[sensor].type)
-            view = state.sensors.get(sensor)
-            if kind is not None and kind.quantity == MAINS and view is not None and view.value is not None:
-                if view.received_at is not None and view.state != "invalid":
-                    yield view.value, view.received_at
+    house = topology.sites_in_building(site.building) if site.building else ()
+    for sensor in (s for owner in dict.fromkeys((site.id, *house)) for s in topology.sensors_of(owner)):
+        kind = state.inventory.sensor_types.get(state.inventory.sensors[sensor].type)
+        view = state.sensors.get(sensor)
+        if kind is None or kind.quantity != MAINS or view is None or view.state == "invalid":
+            continue
+        if view.value is not None and view.received_at is not None:
+            yield view.value, view.received_at
 
 
 def _alert_since(state: State, device: str) -> float | None:
