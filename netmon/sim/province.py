@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from netmon.collectors.probes.stamp import StampReflector
 from netmon.collectors.snmp import pdu
+from netmon.collectors.snmp.ber import END_OF_MIB_VIEW, EXCEPTIONS, NO_SUCH_INSTANCE, BerError, Oid
 from netmon.errors import NetmonError
 from netmon.model import Device, Inventory, Line
 from netmon.sim.mib import SimDevice, SimPort, table_of
@@ -62,7 +63,7 @@ def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
     """The agent's reply to one datagram; None where a real agent stays silent (rubbish, wrong community)."""
     try:
         message = pdu.decode_message(request)
-    except pdu.BerError:
+    except BerError:
         return None
     if message.community != community or message.version not in (0, 1):
         return None
@@ -71,7 +72,7 @@ def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
     def value(index: int) -> pdu.VarBind:
         return pdu.VarBind(mib.oids[index], mib.tags[index], mib.getters[index](sim))
 
-    def after(oid: pdu.Oid) -> int:
+    def after(oid: Oid) -> int:
         return bisect_right(mib.oids, oid)
 
     asked = [vb.oid for vb in message.varbinds]
@@ -80,7 +81,7 @@ def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
         for oid in asked:
             index = after(oid) - 1
             found = index >= 0 and mib.oids[index] == oid
-            out.append(value(index) if found else pdu.VarBind(oid, pdu.NO_SUCH_INSTANCE, None))
+            out.append(value(index) if found else pdu.VarBind(oid, NO_SUCH_INSTANCE, None))
     elif message.pdu_type in (pdu.GET_NEXT, pdu.GET_BULK):
         repeat = message.error_index if message.pdu_type == pdu.GET_BULK else 1
         first = message.error_status if message.pdu_type == pdu.GET_BULK else 0  # non-repeaters, RFC 3416 4.2.3
@@ -93,10 +94,10 @@ def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
             out.append(vb)
             return size < MAX_REPLY_BYTES
 
-        def following(oid: pdu.Oid) -> tuple[pdu.Oid, pdu.VarBind]:
+        def following(oid: Oid) -> tuple[Oid, pdu.VarBind]:
             index = after(oid)
             if index == len(mib.oids):
-                return oid, pdu.VarBind(oid, pdu.END_OF_MIB_VIEW, None)
+                return oid, pdu.VarBind(oid, END_OF_MIB_VIEW, None)
             return mib.oids[index], value(index)
 
         for oid in asked[:first]:
@@ -113,6 +114,13 @@ def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
                     break
     else:
         return None
+    if message.version == pdu.V1:  # v1 has no exceptions: the whole request fails, naming its varbind (RFC 1157, 4.1.2)
+        for number, vb in enumerate(out, 1):
+            if vb.tag in EXCEPTIONS:
+                status = (pdu.NO_SUCH_NAME, number)
+                return pdu.encode_message(
+                    pdu.V1, community, pdu.RESPONSE, message.request_id, *status, message.varbinds
+                )
     return pdu.encode_message(message.version, community, pdu.RESPONSE, message.request_id, 0, 0, out)
 
 

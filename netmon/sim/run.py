@@ -82,10 +82,10 @@ async def simulate(
 ) -> None:
     """Run until SIGTERM or SIGINT. ``faults`` is none, demo, or a file."""
     world = World(inventory, ups_runtime_s=ups_runtime_s)
-    script = {"none": lambda: [], "demo": lambda: demo_faults(inventory)}.get(
-        faults, lambda: load_faults(faults, inventory)
-    )()
-    world.add(script)
+    if faults == "demo":
+        world.add(demo_faults(inventory))
+    elif faults != "none":
+        world.add(load_faults(faults, inventory))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
