@@ -145,7 +145,7 @@ class Settings:
         if hint == Mapping[str, Channel]:
             return {channel: self._channel(nested, channel) for channel in nested.names()}
         if hint == Mapping[str, float] and name.endswith("_s"):
-            return {**default, **{k: nested.duration(k) for k in nested.keys()}}  # noqa: SIM118
+            return {**default, **{k: nested.duration(k) for k in nested.names()}}
         if hint == Mapping[str, float]:
             return {k: nested.number(k) or 0.0 for k in nested.names()}
         return self._prefixes(nested)

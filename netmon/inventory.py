@@ -1,0 +1,119 @@
+"""netmon.yml and the inventory files beside it -> Config and Inventory, or every mistake at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from netmon.addresses import AddressMap
+from netmon.config import Config
+from netmon.errors import ConfigError, Problem
+from netmon.inventory_check import Check
+from netmon.inventory_read import Draft
+from netmon.model import Inventory
+from netmon.settings_load import Settings
+from netmon.yamlfile import load_entry
+
+# Names a device may write under ``profiles``, or a function that is given config.profiles (files), returns the names
+# and raises ConfigError on mistakes in the files.
+Profiles = Collection[str] | Callable[[Sequence[str]], Collection[str]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was loaded. ``hash`` is over the bytes of all files; values of secrets are not in it."""
+
+    config: Config
+    inventory: Inventory
+    hash: str
+    warnings: list[Problem]
+
+
+def load(
+    path: str | Path,
+    environ: Mapping[str, str] = os.environ,
+    profile_names: Profiles = None,
+    alert_names: Collection[str] | None = None,
+) -> Loaded:
+    """Everything, checked. Raises ConfigError with all problems. Names that are not given are not checked."""
+    path = Path(path)
+    problems: list[Problem] = []
+    digest = hashlib.sha256()
+    root = load_entry(path, problems, seen=digest.update)
+    if root is None:
+        raise ConfigError(problems)
+    settings = Settings(root, path, environ)
+    config = settings.read(path)
+    draft = Draft(config, settings.secrets, AddressMap(config.address_map))
+    check = Check(draft, settings, None, alert_names)
+    for name in config.inventory:
+        entry = load_entry(Path(name), problems, seen=digest.update)
+        if entry is None:
+            check.complete = False
+        else:
+            draft.read(entry)
+    check.profiles = _profile_names(profile_names, config, problems)
+    for name in config.profiles:
+        try:
+            digest.update(Path(name).read_bytes())
+        except OSError as error:
+            problems.append(Problem(name, 0, "", f"cannot be read: {error.strerror or error}"))
+    check.run()
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    inventory = Inventory(
+        areas=draft.areas,
+        nodes=draft.nodes,
+        sites=draft.sites,
+        lines=draft.lines,
+        devices=draft.devices,
+        sensor_types=draft.sensor_types,
+        sensors=draft.sensors,
+        contacts=draft.contacts,
+        credentials=draft.credentials,
+        mappings=draft.mappings,
+    )
+    return Loaded(config, inventory, digest.hexdigest(), sorted(settings.secrets.warnings))
+
+
+def _profile_names(profiles: Profiles, config: Config, problems: list[Problem]) -> Collection[str] | None:
+    if not callable(profiles):
+        return profiles
+    try:
+        return profiles(config.profiles)
+    except ConfigError as error:
+        problems += error.problems
+        return None
+
+
+def check_text(
+    path: str | Path,
+    environ: Mapping[str, str] = os.environ,
+    profile_names: Profiles = None,
+    alert_names: Collection[str] | None = None,
+) -> tuple[list[Problem], str]:
+    """For ``netmon check``: all problems (none if good) and a summary, one line per fact or warning."""
+    try:
+        loaded = load(path, environ, profile_names, alert_names)
+    except ConfigError as error:
+        return error.problems, f"{len(error.problems)} problem{'s' if len(error.problems) != 1 else ''}"
+    return [], summary(loaded)
+
+
+def summary(loaded: Loaded) -> str:
+    """What was found, in numbers, then the warnings."""
+    found = loaded.inventory
+    blocks = Counter(site.block for site in found.sites.values())
+    by_block = ", ".join(f"{number} {block}" for block, number in blocks.most_common())
+    polled = len({device.site for device in found.devices.values() if device.site})
+    lines = [
+        f"{len(found.sites)} sites ({by_block or 'none'}) in {len(found.areas)} areas, {len(found.nodes)} nodes, "
+        f"{len(found.lines)} lines",
+        f"{len(found.devices)} devices at {polled} sites, {len(found.sites) - polled} sites by reachability alone",
+        f"{len(found.sensors)} sensors, {len(found.contacts)} contacts, {len(found.credentials)} credentials",
+    ]
+    return "\n".join([*lines, *(f"warning: {problem}" for problem in loaded.warnings)])

@@ -1,0 +1,134 @@
+"""The parts of an inventory that stand alone: places, dates, sensor types, contacts, credentials, decoders."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+
+from netmon.collectors.mqtt.decode import check_mapping
+from netmon.model import Contact, Credential, Place, Secret, SensorType
+from netmon.secrets_load import Secrets
+from netmon.settings_load import LANGUAGES
+from netmon.yamlfile import Entry
+
+QUALITIES = ("surveyed", "approx", "synthetic-in-district")
+AUDIENCES = ("technician", "noc", "ops", "owner", "leader")
+AUTH_PROTOCOLS = ("MD5", "SHA", "SHA224", "SHA256", "SHA384", "SHA512")  # RFC 3414, RFC 7860
+PRIV_PROTOCOLS = ("DES", "AES", "AES192", "AES256", "AES192C", "AES256C")  # RFC 3414, RFC 3826 and the two drafts
+SECURITY_LEVELS = ("noAuthNoPriv", "authNoPriv", "authPriv")
+_MIN_PASSWORD = 8  # RFC 3414, section 11.2
+_PHONE = re.compile(r"\+?[0-9]{3,15}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_LIMITS = ("valid_min", "valid_max", "warn_above", "alarm_above", "warn_below", "alarm_below")
+_ORDER = (  # each pair must not fall
+    ("valid_min", "valid_max"),
+    ("warn_above", "alarm_above"),
+    ("alarm_below", "warn_below"),
+    ("warn_below", "warn_above"),
+)
+
+
+def read_place(entry: Entry) -> Place | None:
+    """``place: {lat, lon, quality}``."""
+    place = entry.entry("place")
+    if place is None:
+        return None
+    lat = place.number("lat", required=True, low=-90, high=90)
+    lon = place.number("lon", required=True, low=-180, high=180)
+    quality = place.text("quality", required=True, choices=QUALITIES)
+    place.finish()
+    return None if lat is None or lon is None else Place(lat, lon, quality)
+
+
+def read_date(entry: Entry, key: str, *, required: bool = False) -> str:
+    """An ISO date in quotes, "" where there is none."""
+    text = entry.text(key, required=required)
+    if text:
+        try:
+            if datetime.date.fromisoformat(text).isoformat() == text:
+                return text
+        except ValueError:
+            pass
+        entry.problem(key, f'"{key}" cannot be "{text}"', 'a date is written "2026-01-31"')
+    return ""
+
+
+def read_sensor_type(entry: Entry, name: str) -> SensorType:
+    limits = {key: entry.number(key) for key in _LIMITS}
+    for low, high in _ORDER:
+        below, above = limits[low], limits[high]
+        if below is not None and above is not None and below > above:
+            entry.problem(high, f'"{high}" {above:g} is below "{low}" {below:g}')
+    words = entry.entry("words")
+    kind = SensorType(
+        id=name,
+        quantity=entry.text("quantity", required=True),
+        unit=entry.text("unit", required=True),
+        hysteresis=entry.number("hysteresis", 0.0, low=0.0) or 0.0,
+        hold_s=entry.duration("hold"),
+        silence_s=entry.duration("silence", 3600.0),
+        report=entry.text("report", "periodic", choices=("periodic", "on-change")),
+        words={language: words.text(language) for language in LANGUAGES} if words else {},
+        **limits,
+    )
+    if words:
+        words.finish()
+    entry.finish()
+    return kind
+
+
+def read_contact(entry: Entry, name: str) -> Contact:
+    contact = Contact(
+        id=name,
+        name=entry.text("name", required=True),
+        phone=entry.text("phone", pattern=_PHONE, allowed='a phone number is digits, such as "+842710000000"'),
+        email=entry.text("email", pattern=_EMAIL, allowed="an e-mail address has a name, an @ and a domain"),
+        audiences=entry.texts("audiences", choices=AUDIENCES),
+        areas=entry.texts("areas"),
+        channels=entry.texts("channels"),
+        language=entry.text("language", choices=LANGUAGES),
+    )
+    entry.finish()
+    return contact
+
+
+def read_credential(entry: Entry, name: str, secrets: Secrets) -> Credential:
+    """SNMP access; what its version does not use is refused, what it needs is demanded."""
+    version = entry.text("version", "2c", choices=("1", "2c", "3"))
+    if version != "3":
+        community = secrets.read(entry, "community", required=True, default_allowed=True)
+        for key in ("username", "security_level", "auth_password", "priv_password"):
+            if entry.has(key):
+                entry.raw(key)
+                entry.problem(key, f'"{key}" is for version "3" only')
+        entry.finish()
+        return Credential(name, version, community or Secret(""))
+    level = entry.text("security_level", "authPriv", choices=SECURITY_LEVELS)
+    auth, priv = level != "noAuthNoPriv", level == "authPriv"
+    credential = Credential(
+        name=name,
+        version=version,
+        username=entry.text("username", required=True),
+        security_level=level,
+        auth_protocol=entry.text("auth_protocol", required=auth, choices=AUTH_PROTOCOLS),
+        auth_password=secrets.read(entry, "auth_password", required=auth),
+        priv_protocol=entry.text("priv_protocol", required=priv, choices=PRIV_PROTOCOLS),
+        priv_password=secrets.read(entry, "priv_password", required=priv),
+        context_name=entry.text("context_name"),
+    )
+    for key, secret in (("auth_password", credential.auth_password), ("priv_password", credential.priv_password)):
+        if secret is not None and len(secret.reveal()) < _MIN_PASSWORD:
+            entry.problem(key, f'"{key}" is shorter than {_MIN_PASSWORD} characters')
+    entry.finish()
+    return credential
+
+
+def read_decoder(entry: Entry) -> Mapping[str, object]:
+    """A JSON mapping, checked by the decoder it is for; its mistakes stand at the decoder's first line."""
+    before = len(entry.problems)
+    mapping = {key: value for key, value in entry.plain().items() if key != "id"}
+    if len(entry.problems) == before:
+        for text in check_mapping(mapping):
+            entry.problem(text.split(".")[0].split(":")[0], text)
+    return mapping
