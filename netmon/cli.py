@@ -77,7 +77,9 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--sites", type=int, default=0, metavar="N", help="only the first N sites of the sample (0: all)")
     sub.add_argument("--no-faults", action="store_true", help="nothing breaks by itself")
     sub.add_argument("--keep", metavar="DIR", default="", help="keep configuration, logs and state in DIR")
-    sub = add("sim", commands.sim, "run only the simulated province", "netmon sim --config demo/netmon.yml --faults demo")
+    sub = add(
+        "sim", commands.sim, "run only the simulated province", "netmon sim --config demo/netmon.yml --faults demo"
+    )
     sub.add_argument("--faults", default="none", help="none, demo, or a YAML file of faults (default: %(default)s)")
     sub.add_argument("--broker-port", type=int, default=0, help="also start an MQTT broker on 127.0.0.1 (0: none)")
     sub.add_argument("--loss", type=float, default=0.0, metavar="RATIO", help="random loss of probes, 0..1")
@@ -99,7 +101,9 @@ def build_parser() -> argparse.ArgumentParser:
     sub = add("rules", commands.rules, "work with the alert rules", "netmon rules export")
     sub.add_argument("action", choices=("export", "list"))
     sub.add_argument("--output", default="", help="file to write ('-': standard output)")
-    sub = add("inventory", commands.inventory, "work with the inventory", "netmon inventory import sites.csv --output new/")
+    sub = add(
+        "inventory", commands.inventory, "work with the inventory", "netmon inventory import sites.csv --output new/"
+    )
     sub.add_argument("action", choices=("import", "export"))
     sub.add_argument("file", help="CSV to read (import) or to write (export; '-': standard output)")
     sub.add_argument("--output", default="inventory/imported", help="folder for the YAML (default: %(default)s)")

@@ -1,0 +1,59 @@
+"""A small client of the daemon's own API for the command line, over its unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from netmon.config import Config
+from netmon.errors import NetmonError
+
+TIMEOUT_S = 10.0
+
+
+def socket_path(config: Config) -> str:
+    """Where the daemon's API listens for people on the same host; who may open the file may act (mode 0600)."""
+    return str(Path(config.state_dir, "api.sock"))
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(self._path)
+
+
+class ApiClient:
+    """Asks the daemon that runs with this configuration. Raises NetmonError where there is none."""
+
+    def __init__(self, config: Config) -> None:
+        self._path = socket_path(config)
+
+    def get(self, path: str) -> Any:
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body: object) -> Any:
+        return self._ask("POST", path, json.dumps(body).encode())
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> Any:
+        connection = _UnixConnection(self._path)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            text = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            raise NetmonError(f"no daemon answers at {self._path}: {reason}") from error
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise NetmonError(f"{method} {path}: {response.status} {text[:200].decode(errors='replace')}")
+        return json.loads(text)

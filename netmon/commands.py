@@ -1,0 +1,192 @@
+"""What each command does. Reading commands ask the running daemon through its API; the others work by themselves."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from netmon import importer
+from netmon.alerts.catalog import export, load_catalog
+from netmon.api_client import ApiClient
+from netmon.clock import Clock
+from netmon.collectors.snmp import profiles as snmp_profiles
+from netmon.collectors.snmp.engine import Engine, Target, format_varbind
+from netmon.collectors.snmp.modules import parse_oid
+from netmon.collectors.snmp.poll_text import format_poll
+from netmon.collectors.snmp.poller import Poller
+from netmon.errors import NetmonError
+from netmon.inventory import Loaded, check_text, load
+from netmon.model import Credential, Device
+
+GOOD, PROBLEM, MISUSE = 0, 1, 2
+RULES_FILE = Path(__file__).parent / "alerts" / "netmon.rules.yml"
+
+
+def loader(path: str) -> Callable[[], Loaded]:
+    """Loads and checks the configuration at ``path`` anew each time it is called (start, and every reload)."""
+
+    def load_now() -> Loaded:
+        return load(path, profile_names=snmp_profiles.profile_names)
+
+    return load_now
+
+
+def run(args: argparse.Namespace) -> int:
+    from netmon.app import App  # late: only this command needs the web server's weight
+
+    return asyncio.run(App(loader(args.config)).run())
+
+
+def check(args: argparse.Namespace) -> int:
+    problems, summary = check_text(args.config, profile_names=snmp_profiles.profile_names)
+    for problem in problems:
+        print(problem)
+    print(summary)
+    return PROBLEM if problems else GOOD
+
+
+def demo(args: argparse.Namespace) -> int:
+    from netmon.sim.demo import Demo
+
+    return Demo(
+        config=args.config,
+        port=args.port,
+        duration_s=args.duration,
+        sites=args.sites,
+        faults="none" if args.no_faults else "demo",
+        keep=args.keep,
+    ).run()
+
+
+def sim(args: argparse.Namespace) -> int:
+    from netmon.sim.run import simulate
+
+    inventory = loader(args.config)().inventory
+    asyncio.run(
+        simulate(
+            inventory,
+            args.faults,
+            broker_port=args.broker_port,
+            loss_ratio=args.loss,
+            seed=args.seed,
+            truth=args.truth,
+            ready=lambda text: print(text, flush=True),
+        )
+    )
+    return GOOD
+
+
+def poll(args: argparse.Namespace) -> int:
+    loaded = loader(args.config)()
+    inventory = loaded.inventory
+    devices = [d for d in inventory.devices.values() if args.site in (d.id, d.site, d.node)]
+    if not devices:
+        known = args.site in inventory.sites or args.site in inventory.nodes
+        why = "has no device that answers SNMP" if known else "is no site, node or device of the inventory"
+        raise NetmonError(f"{args.site} {why}")
+
+    async def poll_all() -> bool:
+        engine = Engine(loaded.config.snmp, Clock())
+        await engine.start()
+        poller = Poller(engine, snmp_profiles.load_profiles(loaded.config.profiles), loaded.config.snmp, Clock())
+        good = True
+        try:
+            for device in devices:
+                result = await poller.poll(device, inventory.credentials[device.credential], full=True)
+                print(format_poll(result))
+                good = good and result.ok
+        finally:
+            await engine.close()
+        return good
+
+    return GOOD if asyncio.run(poll_all()) else PROBLEM
+
+
+def walk(args: argparse.Namespace) -> int:
+    loaded = loader(args.config)()
+    device, credential = _walk_target(args, loaded)
+    target = Target(device.address, device.port, credential, device.id)
+    try:
+        root = parse_oid(args.oid)
+    except ValueError as error:
+        raise NetmonError(f"{args.oid}: {error}") from error
+
+    async def walk_all() -> int:
+        engine = Engine(loaded.config.snmp, Clock())
+        await engine.start()
+        try:
+            found = await engine.walk(target, root)
+        finally:
+            await engine.close()
+        for varbind in found:
+            print(format_varbind(varbind))
+        return GOOD if found else PROBLEM
+
+    return asyncio.run(walk_all())
+
+
+def _walk_target(args: argparse.Namespace, loaded: Loaded) -> tuple[Device, Credential]:
+    inventory, port = loaded.inventory, args.port or loaded.config.snmp.port
+    known = [d for d in inventory.devices.values() if args.address in (d.address, d.id)]
+    device = known[0] if known else Device(args.address, "router", args.address, port, "")
+    name = args.credential or device.credential
+    if name not in inventory.credentials:
+        allowed = ", ".join(sorted(inventory.credentials))
+        what = f"credential {name!r} is unknown" if name else f"{args.address} is not in the inventory"
+        raise NetmonError(f"{what}; name one with --credential: {allowed}")
+    return device, inventory.credentials[name]
+
+
+def status(args: argparse.Namespace) -> int:
+    summary = ApiClient(loader(args.config)().config).get("/api/v1/summary")
+    print(json.dumps(summary, ensure_ascii=False, indent=2))
+    return GOOD
+
+
+def incidents(args: argparse.Namespace) -> int:
+    found: Any = ApiClient(loader(args.config)().config).get("/api/v1/incidents?state=open")
+    for entry in found["incidents"]:
+        cause = entry["cause"]
+        sure = "confirmed" if cause["confirmed"] else "suspected"
+        about = f"{entry['severity']}\t{entry['subject']['id']}\t{cause['kind']} ({sure})"
+        print(f"{entry['id']}\t{about}\t{entry['began_at']}")
+    return PROBLEM if found["incidents"] else GOOD
+
+
+def ack(args: argparse.Namespace) -> int:
+    body = {"who": args.who, "note": args.note}
+    ApiClient(loader(args.config)().config).post(f"/api/v1/incidents/{args.incident}/ack", body)
+    print(f"incident {args.incident}: taken by {args.who}")
+    return GOOD
+
+
+def rules(args: argparse.Namespace) -> int:
+    catalogue = load_catalog()
+    if args.action == "list":
+        for rule in catalogue:
+            print(f"{rule.alert}\t{rule.severity}\t{rule.gauge} {rule.op} {rule.threshold:g}\t{rule.summary['en']}")
+        return GOOD
+    text = export(catalogue)
+    if args.output == "-":
+        sys.stdout.write(text)
+        return GOOD
+    target = Path(args.output) if args.output else RULES_FILE
+    target.write_text(text, encoding="utf-8")
+    print(f"wrote {target}: {len(catalogue)} rules")
+    return GOOD
+
+
+def inventory(args: argparse.Namespace) -> int:
+    if args.action == "import":
+        return importer.run(args.file, args.output)
+    text = importer.export_csv(loader(args.config)().inventory)
+    if args.file == "-":
+        sys.stdout.write(text)
+    else:
+        Path(args.file).write_text(text, encoding="utf-8")
+    return GOOD

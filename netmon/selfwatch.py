@@ -1,0 +1,66 @@
+"""What the daemon says of itself while it runs: how long the loop was held, what queues hold and drop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from netmon.clock import Clock
+from netmon.model import Figure, labels
+from netmon.state import Gauges
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.05
+WINDOW_S = 60.0
+
+Depths = Callable[[], Mapping[str, tuple[int, int]]]  # queue -> (entries waiting, entries dropped so far)
+
+
+class LoopMeter:
+    """Measures how late the loop wakes a sleeper: what held it meanwhile held everything else too."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._holds: deque[tuple[float, float]] = deque()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            before = self._clock.mono()
+            await asyncio.sleep(TICK_S)
+            now = self._clock.mono()
+            hold = now - before - TICK_S
+            # Only a maximum over the window is asked for: shorter holds that came earlier can never be it again.
+            while self._holds and self._holds[-1][1] <= hold:
+                self._holds.pop()
+            self._holds.append((now, hold))
+            while self._holds[0][0] < now - WINDOW_S:
+                self._holds.popleft()
+
+    def worst_s(self) -> float:
+        """The longest hold of the last minute, in seconds."""
+        return max(0.0, self._holds[0][1]) if self._holds else 0.0
+
+
+class QueueWatch:
+    """Turns depths and drop counters into gauges, among them what was dropped within the last minute."""
+
+    def __init__(self, depths: Depths) -> None:
+        self._depths = depths
+        self._seen: deque[tuple[float, dict[str, int]]] = deque()
+
+    def write(self, gauges: Gauges, now: float) -> None:
+        depths = dict(self._depths())
+        self._seen.append((now, {queue: dropped for queue, (_, dropped) in depths.items()}))
+        while len(self._seen) > 1 and self._seen[1][0] <= now - WINDOW_S:
+            self._seen.popleft()
+        before = self._seen[0][1]
+        figures = []
+        for queue, (depth, dropped) in depths.items():
+            series = labels(queue=queue)
+            figures.append(Figure("netmon_queue_depth", series, depth))
+            figures.append(Figure("netmon_dropped_recently", series, dropped - before.get(queue, 0)))
+        gauges.replace("queues", figures)

@@ -1,0 +1,257 @@
+"""`netmon demo`: the simulated province in one process, the real daemon in another, messages on this terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from netmon.commands import loader
+from netmon.errors import NetmonError
+from netmon.inventory import Loaded
+
+SNMP_PORT, STAMP_PORT = 16161, 18620
+SAMPLE, LOOPBACK = "198.18.0.0/15", "127.18.0.0/15"
+START_TIMEOUT_S = 60.0
+
+
+class _Sink(http.server.BaseHTTPRequestHandler):
+    """Where the demo's channels deliver: the message is printed as a technician would see it."""
+
+    got = 0
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        with contextlib.suppress(ValueError):
+            text = json.loads(body)
+            print("\n✉  " + str(text.get("message") or text).strip().replace("\n", "\n   "), flush=True)
+        type(self).got += 1
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Demo:
+    """One run. ``run()`` returns the exit status."""
+
+    def __init__(self, *, config: str, port: int, duration_s: float, sites: int, faults: str, keep: str) -> None:
+        self._base, self._port, self._duration_s = config, port, duration_s
+        self._sites, self._faults, self._keep = sites, faults, keep
+
+    def run(self) -> int:
+        with contextlib.ExitStack() as stack:
+            if self._keep:
+                folder = Path(self._keep).absolute()
+                folder.mkdir(parents=True, exist_ok=True)
+            else:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="netmon-demo-")))
+            signal.signal(signal.SIGTERM, _as_interrupt)
+            try:
+                return self._run(folder, stack)
+            except KeyboardInterrupt:
+                print("\nnetmon demo: stopping")
+                return 0
+
+    def _run(self, folder: Path, stack: contextlib.ExitStack) -> int:
+        if _taken(self._port):
+            raise NetmonError(f"port {self._port} is in use; choose another with --port")
+        say("reading the sample inventory")
+        base = loader(self._base)()
+        sink = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Sink)
+        threading.Thread(target=sink.serve_forever, daemon=True, name="demo sink").start()
+        stack.callback(sink.shutdown)
+        broker_port = _free_port()
+        config = self._write_config(folder, base, broker_port, sink.server_address[1])
+
+        say("starting the simulated province")
+        sim = self._start(stack, folder, "sim", "--faults", self._faults, "--broker-port", str(broker_port),
+                          "--truth", str(folder / "truth.jsonl"), config=config)  # fmt: skip
+        _wait(lambda: "simulated:" in (folder / "sim.log").read_text(), sim, folder / "sim.log")
+        say((folder / "sim.log").read_text().split("simulated: ")[1].splitlines()[0])
+
+        say("starting the daemon")
+        daemon = self._start(stack, folder, "run", config=config)
+        _wait(lambda: self._get("/-/ready") is not None, daemon, folder / "run.log")
+        self._tell_what_to_see(folder)
+
+        end = time.monotonic() + self._duration_s if self._duration_s else float("inf")
+        while time.monotonic() < end:
+            for child, log in ((sim, "sim.log"), (daemon, "run.log")):
+                if child.poll() is not None:
+                    raise NetmonError(f"{log.removesuffix('.log')} ended by itself:\n{_tail(folder / log)}")
+            time.sleep(0.2)
+        print("\n" + self._summary(), flush=True)
+        return 0
+
+    def _start(
+        self, stack: contextlib.ExitStack, folder: Path, command: str, *args: str, config: Path
+    ) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "-m", "netmon.cli", command, "--config", str(config), "--log-level", "INFO", *args]
+        with (folder / f"{command}.log").open("wb") as log:
+            # A session of its own: Ctrl-C reaches only this process, which ends the children in order.
+            child = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+        stack.callback(_end, child)
+        return child
+
+    def _write_config(self, folder: Path, base: Loaded, broker_port: int, sink_port: int) -> Path:
+        url = folder / "sink-url"
+        url.write_text(f"json://127.0.0.1:{sink_port}/")
+        names = base.config.notify.channels
+        channels = {n: {"kind": "apprise", "form": "short", "url": {"file": str(url)}} for n in names}
+        config = {
+            "inventory": self._inventory(folder, base),
+            "state_dir": str(folder / "state"),
+            "timezone": base.config.timezone,
+            "language": base.config.language,
+            "own_uplink": base.config.own_uplink,
+            "address_map": {SAMPLE: LOOPBACK},
+            "probe": {"kind": "stamp", "port": STAMP_PORT, "interval": "2s"},
+            "snmp": {"port": SNMP_PORT, "interval": "5s"},
+            "mqtt": {"host": "127.0.0.1", "port": broker_port, "tls": False},
+            "alerts": {
+                "recovered": "8s",
+                "tell_after": dict.fromkeys(("node", "core", "province", "district", "commune"), "0s"),
+            },
+            "notify": {"channels": channels, "noc_phone": base.config.notify.noc_phone},
+            "web": {"port": self._port},
+        }
+        path = folder / "netmon.yml"
+        path.write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        return path
+
+    def _inventory(self, folder: Path, base: Loaded) -> list[str]:
+        """The sample's own files, or with --sites copies that hold only the first sites."""
+        if not self._sites:
+            return list(base.config.inventory)
+        kept = set(list(base.inventory.sites)[: self._sites])
+        (folder / "inventory").mkdir(exist_ok=True)
+        files = []
+        for number, path in enumerate(base.config.inventory):
+            tree = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+            if "sites" in tree:
+                tree["sites"] = [site for site in tree["sites"] if site["id"] in kept]
+            if "sensors" in tree:
+                tree["sensors"] = [s for s in tree["sensors"] if s.get("site") is None or s["site"] in kept]
+            copy = folder / "inventory" / f"{number:02d}-{Path(path).name}"
+            copy.write_text(_quoted_yaml(tree), encoding="utf-8")
+            files.append(str(copy))
+        return files
+
+    def _tell_what_to_see(self, folder: Path) -> None:
+        print(f"\n  The wall:     http://127.0.0.1:{self._port}/")
+        print(f"  Metrics:      http://127.0.0.1:{self._port}/metrics")
+        print(f"  API:          http://127.0.0.1:{self._port}/api/docs")
+        print(f"  Command line: netmon status --config {folder}/netmon.yml")
+        if self._faults != "none":
+            print(
+                "\n  In the next minute a building loses its mains, a fibre is cut, a room gets hot and an aggregation"
+            )
+            print("  point goes away. Messages appear here as a technician would get them.")
+        print("\n  Ctrl-C stops everything.\n" if not self._duration_s else "", flush=True)
+
+    def _get(self, path: str) -> bytes | None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as response:
+                body: bytes = response.read()
+                return body
+        except OSError:
+            return None
+
+    def _summary(self) -> str:
+        summary: dict[str, Any] = json.loads(self._get("/api/v1/summary") or b"{}")
+        metrics = (self._get("/metrics") or b"").decode()
+        sites, sensors = summary["sites"], summary["sensors"]
+        series = sum(1 for line in metrics.splitlines() if line and not line.startswith("#"))
+        down = sites["total"] - sites["reachable"]
+        return (
+            f"netmon demo: {sites['total']} sites: {sites['reachable']} up, {down} down; "
+            f"{sensors['seen']} sensors seen; {series} series exposed; "
+            f"{summary['incidents']['opened']} incidents; {_Sink.got} messages sent"
+        )
+
+
+def say(text: str) -> None:
+    print(f"netmon demo: {text}", flush=True)
+
+
+def _as_interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _quoted_yaml(tree: object) -> str:
+    """YAML with all text quoted, as the inventory demands."""
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"')
+
+    Dumper.add_representer(str, text)
+    written: str = yaml.dump(tree, Dumper=Dumper, allow_unicode=True, sort_keys=False)
+    return written
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+        return False
+
+
+def _wait(check: Any, child: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_TIMEOUT_S
+    for mark in _dots():
+        if check():
+            print("\r", end="")
+            return
+        if child.poll() is not None or time.monotonic() > end:
+            raise NetmonError(f"did not start; the end of its log:\n{_tail(log)}")
+        if sys.stdout.isatty():
+            print(f"\r  {mark}", end="", flush=True)
+        time.sleep(0.2)
+
+
+def _dots() -> Iterator[str]:
+    while True:
+        yield from "-\\|/"
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        os.kill(child.pid, signal.SIGTERM)
+    try:
+        child.wait(30)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
