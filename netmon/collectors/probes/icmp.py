@@ -24,10 +24,10 @@ LEAST_BYTES = HEADER.size + WORD.size
 PING_GROUP_RANGE = Path("/proc/sys/net/ipv4/ping_group_range")  # rules both families
 
 
-def forbidden() -> str:
+def forbidden(setting: Path = PING_GROUP_RANGE) -> str:
     """Why the kernel would refuse ICMP sockets to this process, in one line with the way out; "" if it would not."""
     try:
-        low, high = (int(word) for word in PING_GROUP_RANGE.read_text(encoding="ascii").split())
+        low, high = (int(word) for word in setting.read_text(encoding="ascii").split())
     except (OSError, ValueError):
         return ""
     groups = {os.getegid(), *os.getgroups()}

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from netmon.clock import Clock
 from netmon.collectors.probes.dgram import LocalFailure
 from netmon.collectors.probes.opener import Opener, SnmpProbe
-from netmon.collectors.probes.reach import Phase, Tracker
+from netmon.collectors.probes.reach import NEVER, Tracker
 from netmon.collectors.probes.resolve import Resolver
 from netmon.collectors.probes.transport import Destination, Transport, numeric
 from netmon.config import ProbeConfig
@@ -242,10 +242,10 @@ class Prober:
         target = sent.target
         if target.gone:
             return
-        before = target.tracker.phase
+        sure = target.tracker.first_lost == NEVER
         reach = target.tracker.lost(token, self._clock.mono(), error, error_from)
         self._queue(target)
-        if before is Phase.STEADY and target.tracker.phase is Phase.SUSPECT:
+        if sure and target.tracker.first_lost < NEVER:
             self.stats["suspected"] += 1
             self._check_above(target.id)
         self._tell(target, reach)

@@ -49,6 +49,7 @@ class Tracker:
         self.target = target
         self.phase = Phase.STEADY
         self.due_at = start_at
+        self.first_lost = NEVER  # send time of the first unanswered probe, while there is one
         self.skipped = 0  # regular probes left out because their time had passed
         self._config = config
         self._regular_at = start_at
@@ -59,7 +60,6 @@ class Tracker:
         self._out: dict[int, tuple[float, bool, int]] = {}  # token -> sent at, regular, burst
         self._lost: bool | None = None
         self._since = 0.0
-        self._first_lost = NEVER  # of this burst
         self._held: list[bool] = []  # regular results of this burst: True = lost
         self._returned_at = 0.0
         self._return_sent_at = 0.0
@@ -150,7 +150,7 @@ class Tracker:
         if regular:
             self._sample(True)
         if self.phase is Phase.SUSPECT and not overtaken:
-            self._first_lost = min(self._first_lost, sent_at)
+            self.first_lost = min(self.first_lost, sent_at)
         before = self._lost
         if group and group == self._group and self.phase in (Phase.SUSPECT, Phase.RETURNING):
             self._open -= 1
@@ -208,13 +208,14 @@ class Tracker:
         self._open = 0
         self._extra_left, self._extra_at = probes, now
         if phase is Phase.SUSPECT:
-            self._first_lost = NEVER
+            self.first_lost = NEVER
             self._held.clear()
         self._set_due()
 
     def _steady(self) -> None:
         self.phase = Phase.STEADY
         self._extra_left, self._extra_at, self._open = 0, NEVER, 0
+        self.first_lost = NEVER
         self._error = self._error_from = ""
         self._set_due()
 
@@ -223,7 +224,7 @@ class Tracker:
         if self._extra_left or self._open:
             return
         if self.phase is Phase.SUSPECT:
-            self._lost, self._since = True, self._first_lost
+            self._lost, self._since = True, self.first_lost
             self._held.clear()
             self._rtts.clear()
             self._rtt = None
@@ -234,11 +235,11 @@ class Tracker:
         """An answer while not lost: end a burst if it is proof, and learn from it."""
         news = None
         if self.phase is Phase.SUSPECT:
-            if self._first_lost < NEVER and sent_at < self._first_lost:
+            if self.first_lost < NEVER and sent_at < self.first_lost:
                 return None  # sent before the loss: no proof of life after it
-            if sent_at > self._first_lost:
+            if sent_at > self.first_lost:
                 self._blips += 1
-                self._survive(sent_at - self._first_lost, now)
+                self._survive(sent_at - self.first_lost, now)
             for lost in self._held:
                 self._push(lost)
             self._held.clear()

@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 from netmon.collectors.probes.dgram import Datagrams, IcmpError, SendTime
 from netmon.collectors.probes.stamp_packet import decode_reply, encode_probe, ntp, reflect
@@ -101,8 +101,7 @@ class StampReflector(asyncio.DatagramProtocol):
         self.transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         self.stats["received"] += 1
