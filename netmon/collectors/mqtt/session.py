@@ -1,0 +1,141 @@
+"""One connection to the broker: MQTT 5 with a session that outlives it, else 3.1.1; nothing is acknowledged by itself.
+
+Built anew for every attempt and used by one thread only, so an acknowledgement can never reach a later connection.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from netmon.config import MqttConfig
+from netmon.errors import CollectError
+
+V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
+KEEPALIVE_S = 30
+CONNECT_TIMEOUT_S = 5.0
+SESSION_EXPIRY_S = 7 * 86_400  # how long the broker keeps messages for us; deploy/mosquitto.conf keeps sessions longer
+MAX_PACKET_BYTES = 262_144  # a bound on what one message can cost; the broker leaves out larger ones
+SUBSCRIBE_CHUNK = 200  # filters in one SUBSCRIBE packet
+BAD_VERSION = 0x84  # MQTT 5, section 3.2.2.2: Unsupported Protocol Version
+BAD_CREDENTIALS = (0x86, 0x87, 0x8A, 0x8C)  # bad user name or password, not authorized, banned, bad method
+
+
+class Session:
+    """``connected`` becomes true with a good CONNACK; ``refused`` holds the reason of a bad one."""
+
+    def __init__(self, config: MqttConfig, version: MQTTProtocolVersion, on_message: Callable[[MQTTMessage], None]):
+        self.config = config
+        self.version = version
+        self.connected = False
+        self.present = False  # the broker had kept our session
+        self.refused: ReasonCode | None = None
+        self.subscribe_refused: list[str] = []
+        self._asked: dict[int, Sequence[str]] = {}  # SUBSCRIBE packet id -> filters
+        v3: dict[str, Any] = {} if version == V5 else {"clean_session": False}
+        self._client = Client(
+            CallbackAPIVersion.VERSION2, config.client_id, protocol=version, reconnect_on_failure=False,
+            manual_ack=True, **v3,
+        )  # fmt: skip
+        self._client.connect_timeout = CONNECT_TIMEOUT_S
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = lambda client, userdata, message: on_message(message)
+
+    def open(self) -> None:
+        """Connect and send CONNECT; the answer comes with ``step``. Raises CollectError."""
+        config = self.config
+        try:
+            if config.tls:
+                self._client.tls_set_context(_tls(config))
+            if config.username:
+                self._client.username_pw_set(config.username, config.password.reveal() if config.password else None)
+            if self.version == V5:
+                properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+                properties.SessionExpiryInterval = SESSION_EXPIRY_S
+                properties.ReceiveMaximum = config.receive_maximum
+                properties.MaximumPacketSize = MAX_PACKET_BYTES
+                self._client.connect(config.host, config.port, KEEPALIVE_S, clean_start=False, properties=properties)
+            else:
+                self._client.connect(config.host, config.port, KEEPALIVE_S)
+        except ssl.SSLError as error:
+            raise CollectError("tls", f"TLS failed: {error.reason or error}") from error
+        except OSError as error:
+            raise CollectError("connect", str(error) or type(error).__name__) from error
+        except ValueError as error:
+            raise CollectError("config", str(error), retryable=False) from error
+
+    def step(self, timeout_s: float) -> bool:
+        """Read and write for up to ``timeout_s``; False when the connection has ended."""
+        return self._client.loop(timeout_s) == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def ack(self, mid: int, qos: int) -> None:
+        """Acknowledge one message; without effect when the connection has ended (the broker will repeat it)."""
+        if self.connected and qos:
+            self._client.ack(mid, qos)
+
+    def subscribe(self, filters: Sequence[str]) -> None:
+        for chunk in _chunks(filters):
+            if self.version == V5:
+                _, mid = self._client.subscribe([(name, SubscribeOptions(qos=1)) for name in chunk])
+            else:
+                _, mid = self._client.subscribe([(name, 1) for name in chunk])
+            if mid is not None:
+                self._asked[mid] = chunk
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        for chunk in _chunks(filters):
+            self._client.unsubscribe(list(chunk))
+
+    def close(self) -> None:
+        """Send DISCONNECT and what is still to be written, as far as the socket takes it at once."""
+        if self.connected:
+            self._client.disconnect()
+            self._client.loop(0)
+        self.connected = False
+
+    def _on_connect(
+        self, client: Client, userdata: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self.refused = reason
+        else:
+            self.connected, self.present = True, flags.session_present
+
+    def _on_disconnect(
+        self, client: Client, userdata: object, flags: DisconnectFlags, reason: ReasonCode, properties: object
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.refused = reason
+        self.connected = False
+
+    def _on_subscribe(
+        self, client: Client, userdata: object, mid: int, reasons: list[ReasonCode], properties: object
+    ) -> None:
+        asked = self._asked.pop(mid, ())
+        self.subscribe_refused += [name for name, reason in zip(asked, reasons, strict=False) if reason.is_failure]
+
+
+def _chunks(filters: Sequence[str]) -> list[Sequence[str]]:
+    return [filters[at : at + SUBSCRIBE_CHUNK] for at in range(0, len(filters), SUBSCRIBE_CHUNK)]
+
+
+def _tls(config: MqttConfig) -> ssl.SSLContext:
+    """Server certificate and name are always checked, against ``ca_file`` or the system's authorities."""
+    for path in (config.ca_file, config.cert_file, config.key_file):
+        if path:
+            Path(path).open("rb").close()  # so that the error names the file
+    context = ssl.create_default_context(cafile=config.ca_file or None)
+    if config.cert_file:
+        context.load_cert_chain(config.cert_file, config.key_file or None)
+    return context

@@ -1,0 +1,124 @@
+"""A real mosquitto with the settings we ship, a certificate authority of its own, and a publisher that waits."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from paho.mqtt.client import Client, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from netmon.config import MqttConfig
+from netmon.model import Secret
+from tests.conftest import ROOT, free_port, wait_until
+
+USER, PASSWORD = "netmon", "mật-khẩu 1"
+
+
+def make_certificates(folder: Path) -> None:
+    """ca.crt, and server.crt and server.key for 127.0.0.1 signed by it."""
+    now = datetime.datetime.now(datetime.UTC)
+
+    def build(name: str, issuer: str, key: ec.EllipticCurvePrivateKey, sign: ec.EllipticCurvePrivateKey) -> bytes:
+        ca = name == issuer
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+            )
+        )
+        return builder.sign(sign, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    folder.joinpath("ca.crt").write_bytes(build("test ca", "test ca", ca_key, ca_key))
+    folder.joinpath("server.crt").write_bytes(build("test broker", "test ca", key, ca_key))
+    folder.joinpath("server.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+
+
+class Broker:
+    """mosquitto run with deploy/mosquitto.conf, its paths and its port replaced."""
+
+    def __init__(self, folder: Path, spawn: Callable[..., subprocess.Popen[bytes]]) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._spawn = spawn
+        make_certificates(folder)
+        subprocess.run(["mosquitto_passwd", "-b", "-c", str(folder / "passwd"), USER, PASSWORD], check=True)
+        text = ROOT.joinpath("deploy", "mosquitto.conf").read_text()
+        for old, new in (
+            ("listener 8883", f"listener {self.port} 127.0.0.1"),
+            ("/etc/mosquitto/certs", str(folder)),
+            ("/etc/mosquitto/netmon.passwd", str(folder / "passwd")),
+            ("/var/lib/mosquitto/", f"{folder}/"),
+        ):
+            assert old in text
+            text = text.replace(old, new)
+        if os.geteuid() == 0:
+            text += "\nuser root\n"
+        folder.joinpath("mosquitto.conf").write_text(text)
+        self.start()
+
+    def start(self) -> None:
+        self.child = self._spawn("/usr/sbin/mosquitto", "-c", str(self.folder / "mosquitto.conf"), name="mosquitto")
+        wait_until(self.answers, what="mosquitto listens")
+
+    def answers(self) -> bool:
+        with socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+
+    def stop(self) -> None:
+        """As systemd does it; everything kept is written."""
+        self.child.send_signal(signal.SIGTERM)
+        self.child.wait(10)
+
+    def config(self, **changes: object) -> MqttConfig:
+        fields: dict[str, object] = {
+            "host": "127.0.0.1", "port": self.port, "ca_file": str(self.folder / "ca.crt"), "username": USER,
+            "password": Secret(PASSWORD),
+        }  # fmt: skip
+        return MqttConfig(**(fields | changes))  # type: ignore[arg-type]
+
+    def publisher(self) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2, "publisher", protocol=MQTTProtocolVersion.MQTTv5)
+        client.tls_set(str(self.folder / "ca.crt"))
+        client.username_pw_set(USER, PASSWORD)
+        client.connect("127.0.0.1", self.port)
+        client.loop_start()
+        wait_until(client.is_connected, what="publisher connected")
+        return client
+
+
+def publish_all(client: Client, messages: Iterable[tuple[str, bytes]], window: int = 200) -> int:
+    """Publish with QoS 1, never more than ``window`` unacknowledged; returns when the broker has them all."""
+    waiting: list[MQTTMessageInfo] = []
+    count = 0
+    for topic, payload in messages:
+        waiting.append(client.publish(topic, payload, qos=1))
+        count += 1
+        if len(waiting) >= window:
+            waiting.pop(0).wait_for_publish(10)
+    for info in waiting:
+        info.wait_for_publish(10)
+        assert info.is_published()
+    return count

@@ -1,0 +1,256 @@
+"""The ingest against a real mosquitto with the settings we ship: TLS, password, kills, restarts, bad payloads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from netmon.clock import Clock
+from netmon.collectors.mqtt.ingest import Ingest
+from netmon.collectors.mqtt.intake import routes_of
+from netmon.config import MqttConfig
+from netmon.history.spool import Spool
+from netmon.model import Reading, Secret
+from tests.conftest import ROOT, free_port, need, wait_until
+from tests.live.broker import PASSWORD, Broker, publish_all
+from tests.live.ingest_child import inventory_of
+
+pytestmark = pytest.mark.live
+
+TOPICS = ["t/a", "t/b", "t/c"]
+
+
+def senml(value: float) -> bytes:
+    return json.dumps([{"n": "x", "v": value}]).encode()
+
+
+@pytest.fixture
+def broker(tmp_path: Path, spawn: Callable[..., subprocess.Popen[bytes]]) -> Broker:
+    need("mosquitto", "mosquitto_passwd")
+    return Broker(tmp_path, spawn)
+
+
+class Running:
+    """An ingest and the loop it delivers to."""
+
+    def __init__(self, config: MqttConfig, folder: Path, topics: list[str]) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+        self.spool = Spool(folder / "spool.db", 10**8)
+        self.readings: list[Reading] = []
+        inventory = inventory_of(topics)
+        self.ingest = Ingest(config, routes_of(inventory), inventory, self.spool, Clock(), self.readings.extend,
+                             self.loop, backoff_s=(0.05, 0.2))  # fmt: skip
+        self.ingest.start()
+
+    def values(self) -> list[float]:
+        return [reading.value for reading in self.readings]
+
+    def stop(self) -> None:
+        self.ingest.stop()
+        self.spool.close()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    started: list[Running] = []
+
+    def start(config: MqttConfig, topics: list[str] | None = None) -> Running:
+        started.append(Running(config, tmp_path, topics or TOPICS))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+def test_tls_password_and_delivery(broker: Broker, run: Callable[..., Running]) -> None:
+    running = run(broker.config())
+    wait_until(lambda: running.ingest.connected, what="connected")
+    publisher = broker.publisher()
+    publish_all(publisher, [("t/a", senml(1)), ("t/b", senml(2)), ("t/a", senml(2)), ("t/a", senml(2))])
+    wait_until(lambda: len(running.readings) == 4, what="four readings")
+    assert running.values() == [1, 2, 2, 2], "two true equal readings stay two"
+    assert [row.reading.value for row in running.spool.read("influx", 10)] == [1, 2, 2, 2]
+    assert {reading.sensor: reading.value for reading in running.spool.last_readings()} == {"t/a": 2, "t/b": 2}
+    assert running.ingest.stats == Counter(ok=4)
+    publisher.disconnect()
+
+
+def test_bad_payload_retained_and_unknown_topic(broker: Broker, run: Callable[..., Running]) -> None:
+    publisher = broker.publisher()
+    publisher.publish("t/a", senml(7), qos=1, retain=True).wait_for_publish(5)
+    running = run(broker.config(topics=("t/#",)))
+    wait_until(lambda: running.readings, what="the retained replay")
+    assert running.readings[0].retained
+    publish_all(publisher, [("t/a", b"not json"), ("t/nobody", senml(1)), ("t/b", b"\xff\x00"), ("t/b", senml(3))])
+    wait_until(lambda: len(running.readings) == 2, what="the good reading after the bad ones")
+    assert running.values() == [7, 3]
+    assert running.ingest.stats == Counter(ok=1, retained=1, undecodable=2, unknown_topic=1)
+    bad = running.spool.quarantine()
+    assert {(one.topic, one.reason, one.payload) for one in bad} == {
+        ("t/a", "not_json", b"not json"),
+        ("t/b", "not_json", b"\xff\x00"),
+        ("t/nobody", "unknown_topic", senml(1)),
+    }
+    assert [reading.sensor for reading in running.spool.last_readings()] == ["t/b"], "a replay is no reading"
+    publisher.disconnect()
+
+
+def test_wrong_password_is_one_clear_line(
+    broker: Broker, run: Callable[..., Running], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "netmon")
+    running = run(broker.config(password=Secret("wrong-one")))
+    wait_until(lambda: running.ingest.events["failed_auth"] >= 3, what="three attempts")
+    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(lines) == 1
+    assert "reason=auth" in lines[0]
+    assert f"port={broker.port}" in lines[0]
+    assert "wrong-one" not in caplog.text
+    assert not running.ingest.connected
+
+
+def test_wrong_authority_is_a_clear_line(
+    broker: Broker, run: Callable[..., Running], caplog: pytest.LogCaptureFixture
+) -> None:
+    running = run(broker.config(ca_file=""))
+    wait_until(lambda: running.ingest.events["failed_tls"] >= 2, what="refusals")
+    assert [r.getMessage() for r in caplog.records if "reason=tls" in r.getMessage()]
+    assert not running.ingest.events["connected"]
+
+
+def test_broker_absent_then_there(
+    tmp_path: Path, run: Callable[..., Running], caplog: pytest.LogCaptureFixture
+) -> None:
+    port = free_port()
+    running = run(MqttConfig(host="127.0.0.1", port=port, tls=False))
+    wait_until(lambda: running.ingest.events["failed_connect"] >= 3, what="three attempts")
+    assert len([r for r in caplog.records if r.levelno >= logging.ERROR]) == 1
+    assert "Connection refused" in caplog.text
+
+
+def test_new_routes_are_subscribed_and_old_ones_left(broker: Broker, run: Callable[..., Running]) -> None:
+    running = run(broker.config(), ["t/a"])
+    wait_until(lambda: running.ingest.connected, what="connected")
+    inventory = inventory_of(["t/b"])
+    running.ingest.set_routes(routes_of(inventory), inventory)
+    publisher = broker.publisher()
+
+    def arrives() -> bool:
+        publish_all(publisher, [("t/a", senml(1)), ("t/b", senml(2))])
+        return any(reading.sensor == "t/b" for reading in running.readings)
+
+    wait_until(arrives, what="a reading by the new route")
+    before = running.ingest.stats["unknown_topic"]
+    publish_all(publisher, [("t/a", senml(1)), ("t/b", senml(99))])
+    wait_until(lambda: 99 in running.values(), what="the last one")
+    assert running.ingest.stats["unknown_topic"] == before, "the old filter is no longer subscribed"
+    publisher.disconnect()
+
+
+def test_messages_wait_while_netmon_is_away(broker: Broker, run: Callable[..., Running], tmp_path: Path) -> None:
+    first = run(broker.config())
+    wait_until(lambda: first.ingest.connected, what="connected")
+    first.ingest.stop()
+    publisher = broker.publisher()
+    publish_all(publisher, [("t/a", senml(n)) for n in range(1500)])  # more than mosquitto's default queue
+    publisher.disconnect()
+    broker.stop()
+    broker.start()
+    first.spool.close()
+    second = run(broker.config())
+    wait_until(lambda: len(second.readings) >= 1500, what="all that had waited")
+    assert second.values() == list(range(1500))
+
+
+def child_config(broker: Broker, folder: Path) -> Path:
+    mqtt = asdict(broker.config(receive_maximum=200)) | {"password": PASSWORD}
+    path = folder / "child.json"
+    path.write_text(json.dumps({"spool": str(folder / "spool.db"), "mqtt": mqtt, "topics": TOPICS}))
+    return path
+
+
+def stored(folder: Path) -> list[float]:
+    """What is on disk; opened like the daemon does after a crash."""
+    spool = Spool(folder / "spool.db", 10**9)
+    try:
+        return [row.reading.value for row in spool.read("influx", 100_000)]
+    finally:
+        spool.close()
+
+
+def test_killed_in_mid_stream_nothing_is_lost_or_doubled(
+    broker: Broker, tmp_path: Path, spawn: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    config = child_config(broker, tmp_path)
+
+    def start() -> subprocess.Popen[bytes]:
+        child = spawn(sys.executable, "-m", "tests.live.ingest_child", str(config), name="child", cwd=ROOT)
+        log = max(tmp_path.glob("child-*.log"), key=lambda p: p.stat().st_mtime_ns)
+        wait_until(lambda: b"mqtt connected" in log.read_bytes(), what="child connected")
+        return child
+
+    child = start()
+    publisher = broker.publisher()
+    sent = 0
+    for _ in range(4):
+        done = threading.Event()
+        start_at = sent
+
+        def stream(start_at: int = start_at, done: threading.Event = done) -> None:
+            publish_all(publisher, ((TOPICS[n % 3], senml(n // 2)) for n in range(start_at, start_at + 1500)))
+            done.set()
+
+        thread = threading.Thread(target=stream)
+        thread.start()
+        wait_until(lambda: (tmp_path / "spool.db-wal").stat().st_size > 0, what="something is written")
+        done.wait(0.15)  # into the middle of the stream
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        thread.join()
+        sent += 1500
+        child = start()
+    broker.stop()
+    broker.start()
+    publisher.disconnect()
+    publisher = broker.publisher()
+    publish_all(publisher, [(TOPICS[n % 3], senml(n // 2)) for n in range(sent, sent + 100)])
+    sent += 100
+    log = max(tmp_path.glob("child-*.log"), key=lambda p: p.stat().st_mtime_ns)
+
+    def all_there() -> bool:
+        child.send_signal(0)
+        return len(_peek(tmp_path)) >= sent
+
+    wait_until(all_there, 30, what="all messages stored")
+    child.send_signal(signal.SIGTERM)
+    child.wait(10)
+    result = json.loads(log.read_text().splitlines()[-1])
+    assert result["events"]["connected"] >= 1
+    counted = Counter(stored(tmp_path))
+    expected = Counter(n // 2 for n in range(sent))  # every value twice: true equal readings
+    assert expected - counted == Counter(), "lost"
+    assert counted - expected == Counter(), "doubled"
+
+
+def _peek(folder: Path) -> list[tuple[float]]:
+    import sqlite3
+
+    with sqlite3.connect(f"file:{folder / 'spool.db'}?mode=ro", uri=True) as db:
+        return db.execute("SELECT value FROM reading").fetchall()
