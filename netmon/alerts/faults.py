@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netmon.alerts.verdict import LOST, QUALITY, burst_s, probed, window_s
+from netmon.alerts.verdict import LOST, QUALITY, burst_s, enough, probed, window_s
 from netmon.config import Config
 from netmon.model import Severity, Subject, Verdict
 from netmon.state import State
@@ -109,16 +109,17 @@ def _node_settled(node: str, fault: Fault, state: State, topology: Topology, con
     # Lost and yet not down: it was silent all along while its children answer.
     if reach is not None and reach.lost is False and not _answered(state, node, fault.began_at):
         return False
-    children = (*topology.lines_under(node), *topology.children_nodes(node))
-    doubtful = known = 0
+    doubtful: list[str] = []
+    known = 0
     before = fault.began_at - window_s(config.probe)
-    for child in children:
+    for child in (*topology.lines_under(node), *topology.children_nodes(node)):
         seen = state.verdicts.get(Subject("line" if child in state.inventory.lines else "node", child))
         if seen is None or seen.condition == "unknown" or (seen.condition in LOST and seen.since < before):
             continue
         known += 1
-        doubtful += seen.condition in LOST or not _alive(state, topology, child, fault.began_at)
-    return doubtful < max(2, config.alerts.upstream_ratio * known)
+        if seen.condition in LOST or not _alive(state, topology, child, fault.began_at):
+            doubtful.append(child)
+    return not enough(doubtful, known, state.inventory, config)
 
 
 def _alive(state: State, topology: Topology, child: str, since: float) -> bool:

@@ -122,38 +122,14 @@ class _Judge:
         if before is not None and (before.condition in LOST or before.by == "children"):
             # Children that fall later count too, and one that returns early does not move the beginning.
             since = before.since - self.window
-            if self._enough(
-                [child for at, child in lost if at >= since], sum(1 for at, _ in lost if at < since), children
-            ):
+            together = [child for at, child in lost if at >= since]
+            if enough(together, len(children) - len(lost) + len(together), self.inventory, self.config):
                 return before.since
         for first, (begin, _) in enumerate(lost):
             together = [child for since, child in lost[first:] if since <= begin + self.window]
-            if self._enough(together, first, children):
+            if enough(together, len(children) - first, self.inventory, self.config):
                 return begin
         return None
-
-    def _enough(self, together: list[str], earlier: int, children: Mapping[str, Loss]) -> bool:
-        """True if children lost together speak for the loss of the node; those lost earlier are another fault."""
-        known = len(children) - earlier
-        if len(together) < max(2, self.config.alerts.upstream_ratio * known):
-            return False
-        if len(together) == known:
-            return not self._share_group(together, building_only=True)
-        return len(together) >= MIN_LOST and not self._share_group(together)
-
-    def _share_group(self, children: Iterable[str], building_only: bool = False) -> bool:
-        """True if one building, power feeder or cable is common to all these children."""
-        sites = []
-        for child in children:
-            line = self.inventory.lines.get(child)
-            site = self.inventory.sites.get(line.site) if line else None
-            if site is None:
-                return False
-            sites.append(site)
-        groups = [{site.building or site.id for site in sites}]
-        if not building_only:
-            groups += [{site.power or site.id for site in sites}, {site.cable or site.id for site in sites}]
-        return any(len(group) == 1 for group in groups)
 
     def _serves(self, node: Node, since: float) -> bool:
         """True if the node is silent but so many children answered meanwhile that it must be working."""
@@ -274,6 +250,30 @@ class _Judge:
     def _keep(self, subject: Subject, condition: Condition, since: float, by: str) -> Verdict:
         verdict, before = Verdict(subject, condition, since, by), self.previous.get(subject)
         return before if before == verdict else verdict
+
+
+def enough(together: list[str], known: int, inventory: Inventory, config: Config) -> bool:
+    """True if children lost together, of ``known`` that were there before, speak for the loss of their node."""
+    if len(together) < max(2, config.alerts.upstream_ratio * known):
+        return False
+    if len(together) == known:
+        return not _share_group(together, inventory, building_only=True)
+    return len(together) >= MIN_LOST and not _share_group(together, inventory)
+
+
+def _share_group(children: Iterable[str], inventory: Inventory, building_only: bool = False) -> bool:
+    """True if one building, power feeder or cable is common to all these children."""
+    sites = []
+    for child in children:
+        line = inventory.lines.get(child)
+        site = inventory.sites.get(line.site) if line else None
+        if site is None:
+            return False
+        sites.append(site)
+    groups = [{site.building or site.id for site in sites}]
+    if not building_only:
+        groups += [{site.power or site.id for site in sites}, {site.cable or site.id for site in sites}]
+    return any(len(group) == 1 for group in groups)
 
 
 def probed(node: Node | None) -> bool:

@@ -1,0 +1,112 @@
+"""What belongs to which incident, and how an incident takes in something new. Pure functions over frozen incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from netmon.alerts.rootcause import ALERT_CAUSES
+from netmon.alerts.verdict import LOST
+from netmon.model import (
+    AlertState,
+    Cause,
+    Device,
+    Evidence,
+    Incident,
+    Inventory,
+    Labels,
+    Sensor,
+    Severity,
+    Subject,
+    TimelineEntry,
+)
+from netmon.state import State
+
+TIMELINE_MOST = 200  # a flapping line must not fill the memory: the first entry and the last ones stay
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+AlertKey = tuple[str, Labels]
+
+
+def worst(*severities: Severity) -> Severity:
+    return max(severities, key=SEVERITIES.index)
+
+
+def note(incident: Incident, at: float, kind: str, text: str = "") -> Incident:
+    """The incident with one more line of its timeline, written by netmon."""
+    lines = (*incident.timeline, TimelineEntry(at, kind, "netmon", text))
+    if len(lines) > TIMELINE_MOST:
+        lines = (lines[0], *lines[1 - TIMELINE_MOST :])
+    return replace(incident, timeline=lines)
+
+
+def cause_text(cause: Cause) -> str:
+    """For timelines, independent of language: "power confirmed"."""
+    return f"{cause.kind} {'confirmed' if cause.confirmed else 'suspected'}" if cause.kind != "unknown" else "unknown"
+
+
+def better(old: Cause, new: Cause) -> Cause:
+    """What is known after looking again: evidence is never lost, a confirmed cause yields only to a confirmed one."""
+    evidence = merge(old.evidence, new.evidence)
+    if new.kind == "unknown":
+        return replace(old, evidence=evidence)
+    if new.kind != old.kind and old.confirmed and not new.confirmed:
+        return replace(old, evidence=evidence)
+    confirmed = new.confirmed or (old.confirmed and new.kind == old.kind)
+    return Cause(new.kind, confirmed, evidence, new.missing)
+
+
+def merge(old: Iterable[Evidence], new: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Both, each fact once: a fact told again keeps its first time, unless its figures changed."""
+    found = {_fact(e): e for e in old}
+    for evidence in new:
+        before = found.get(_fact(evidence))
+        if before is None or before.args != evidence.args:
+            found[_fact(evidence)] = evidence
+    return tuple(found.values())
+
+
+def _fact(evidence: Evidence) -> tuple[str, str, str]:
+    return evidence.key, evidence.args.get("name", ""), evidence.args.get("port", "")
+
+
+def place_of(subject: Subject, inventory: Inventory) -> Subject:
+    """The site or node a line, device or sensor belongs to; the subject itself if there is none."""
+    if subject.kind == "line" and (line := inventory.lines.get(subject.id)) is not None:
+        return Subject("site", line.site)
+    things: Mapping[str, Device | Sensor] = {}
+    if subject.kind == "device":
+        things = inventory.devices
+    elif subject.kind == "sensor":
+        things = inventory.sensors
+    thing = things.get(subject.id)
+    if thing is not None and (thing.site or thing.node):
+        return Subject("site", thing.site) if thing.site else Subject("node", thing.node)
+    return subject
+
+
+def explains(incident: Incident, alert: AlertState) -> bool:
+    """True if an incident at the alert's place is the same fault as the alert."""
+    if alert.tell == "verdict":
+        return incident.kind != "alert"
+    if incident.kind == "alert":
+        kind, _ = ALERT_CAUSES.get(alert.alertname, ("unknown", ""))
+        return kind != "unknown" and incident.cause.kind == kind
+    if incident.kind == "outage" and alert.subject.kind in ("device", "line"):
+        other = incident.cause.confirmed and incident.cause.kind in ("line", "upstream")
+        return not (other and alert.alertname in ALERT_CAUSES)
+    return incident.kind in ("redundancy", "degraded") and alert.subject.kind == "line"
+
+
+def leads_to(incident: Incident, kind: str) -> bool:
+    """True if a site's loss grows out of this open alert incident (UPS on battery, then the site is lost)."""
+    return incident.kind == "alert" and kind == "outage" and incident.subject.kind in ("device", "line")
+
+
+def still_visible(incident: Incident, state: State) -> bool:
+    """False while nobody can tell whether an alert incident is over: its site is dark, or its sensor is not heard."""
+    place = place_of(incident.subject, state.inventory)
+    if incident.subject.kind == "sensor":
+        view = state.sensors.get(incident.subject.id)
+        return view is None or view.state in ("ok", "warning", "alarm")
+    verdict = state.verdicts.get(place)
+    return verdict is None or not (verdict.condition in LOST or verdict.by == "monitor")
