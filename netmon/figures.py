@@ -20,7 +20,8 @@ Value = int | float | bytes | Oid | None
 SCALAR: Oid = (0,)
 _NUMBER = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s*%?\s*\Z")
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?)|([A-Za-z_]\w*)|([(),]))")
-_PARENTS = 8  # levels of entPhysicalContainedIn that a join climbs
+_PARENTS = 3  # levels of entPhysicalContainedIn that a join climbs
+SENSOR_CLASS, PORT_CLASS = 8, 10  # entPhysicalClass
 AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {"max": max, "min": min, "mean": fmean, "sum": sum}
 
 
@@ -188,22 +189,24 @@ def row_value(spec: FigureSpec, raw: Raw, index: Oid) -> float | None:
 
 
 class Ports:
-    """Finds the port that a sensor belongs to."""
+    """Finds the port that a sensor belongs to, by what ENTITY-MIB (RFC 6933) says."""
 
     def __init__(self, raw: Raw) -> None:
         self._raw = raw
         self._names = set(raw.ports.values())
-        self._parents = {index[0]: value for index, value in raw.values.get("entPhysicalContainedIn", {}).items()}
+        self._parents = self._column("entPhysicalContainedIn")
+        self._classes = self._column("entPhysicalClass")
         self._aliases: dict[int, str] = {}
-        # entAliasMappingIdentifier.<entity>.<logical> = ifIndex.<n> (RFC 6933)
+        # entAliasMappingIdentifier.<entity>.<logical entity> = ifIndex.<n>
         for index, target in raw.values.get("entAliasMappingIdentifier", {}).items():
             if isinstance(target, tuple) and len(target) > 1 and (name := raw.ports.get(target[-1])):
                 self._aliases.setdefault(index[0], name)
         self._below: dict[int, list[str]] = {}
         for entity, name in self._aliases.items():
-            parent = self._parents.get(entity)
-            if isinstance(parent, int):
-                self._below.setdefault(parent, []).append(name)
+            self._below.setdefault(self._parents.get(entity, 0), []).append(name)
+
+    def _column(self, metric: str) -> dict[int, int]:
+        return {index[0]: v for index, v in self._raw.values.get(metric, {}).items() if isinstance(v, int)}
 
     def find(self, join: str, index: Oid) -> str:
         """Name of the port, or "" if there is none to be sure of."""
@@ -212,16 +215,19 @@ class Ports:
         name = as_text(self._raw.value("entPhysicalName", index[:1]))
         if join == "name" or name in self._names:
             return name if name in self._names else ""
-        entity: Value = index[0]
-        for _ in range(_PARENTS):
-            if not isinstance(entity, int) or not entity:
-                break
-            if port := self._aliases.get(entity):
-                return port
+        entity = index[0]
+        if entity in self._aliases:
+            return self._aliases[entity]
+        # Only a sensor is looked for further up: what is a port itself and has no interface has none.
+        for _ in range(_PARENTS if self._classes.get(entity) == SENSOR_CLASS else 0):
+            entity = self._parents.get(entity, 0)
+            if entity in self._aliases:
+                return self._aliases[entity]
             # Cisco hangs the sensors of a transceiver beside the port, not below it.
             if len(below := self._below.get(entity, [])) == 1:
                 return below[0]
-            entity = self._parents.get(entity)
+            if not entity or below or self._classes.get(entity) == PORT_CLASS:
+                break
         return ""
 
 

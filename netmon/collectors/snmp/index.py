@@ -25,7 +25,7 @@ class Row(NamedTuple):
     """One varbind in its place."""
 
     metric: Metric
-    index: Oid
+    at: Oid  # the row's index
     varbind: VarBind
     columns: Columns
 
@@ -140,4 +140,4 @@ def text_of(value: object, kind: str) -> str | None:
 
 def value_text(row: Row) -> str | None:
     """The text of a row's own value."""
-    return text_of(row.varbind.value, combined_type(row.metric.type, row.metric.oid, row.index, row.columns))
+    return text_of(row.varbind.value, combined_type(row.metric.type, row.metric.oid, row.at, row.columns))

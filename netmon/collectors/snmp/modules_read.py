@@ -1,6 +1,6 @@
 """Reads modules out of a parsed ``snmp.yml``: the old form (version and auth inside a module) and the new one
-(``auths:`` beside ``modules:``). Pure: a tree of dicts, lists and text in, modules and problems out. Whatever in the tree has a
-``.line`` (see ``profiles.read_tree``) is reported with it.
+(``auths:`` beside ``modules:``). Pure: a tree of dicts, lists and text in, modules and problems out. Whatever in the
+tree has a ``.line`` (see ``profiles.read_tree``) is reported with it.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Renderer:
     def __init__(self, base: Mapping[str, str], names: Mapping[Oid, Mapping[Oid, str]] | None = None) -> None:
         self._base = label_text(base)
         self._names = names or {}  # lookup column -> index -> text that stands for its value (stable port names)
-        self._begin: dict[tuple[Oid, Oid], bytes | None] = {}
+        self._begin: dict[tuple[Oid, Oid], bytes] = {}
         self._taken: dict[str, tuple[Oid, Oid, str]] = {}
         self.families: dict[str, bytes] = {}
         self.duplicates = 0
@@ -101,22 +101,20 @@ class Renderer:
         tail = end.encode()
         lines: list[bytes] = []
         for index, varbind in rows.items():
-            value = varbind.value
-            if type(value) is not int:
-                value = number(varbind.tag, value)  # type: ignore[assignment]
-                if value is None:
-                    self.bad_values += 1
-                    continue
+            raw = varbind.value
+            value = raw if type(raw) is int else number(varbind.tag, raw)
+            if value is None:
+                self.bad_values += 1
+                continue
             begin = begins.get((oid, index))
             if begin is None:
                 labels = self.labels(metric, index, columns)
-                begin = (self._unique(metric.name, labels, oid, index) + " ").encode()
-                begins[oid, index] = begin
+                begin = begins[oid, index] = (self._unique(metric.name, labels, oid, index) + " ").encode()
             if scale:
-                value = value * scale  # type: ignore[operator]
+                value = value * scale
             if offset:
-                value = value + offset  # type: ignore[operator]
-            text = b"%d" % value if type(value) is int else format_value(value).encode()  # type: ignore[arg-type]
+                value = value + offset
+            text = b"%d" % value if type(value) is int else format_value(value).encode()
             lines.append(begin + text + tail)
         if not lines:
             return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from calendar import timegm
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 Value = int | bytes | tuple[int, ...] | None
 OPAQUE = 0x44
@@ -48,7 +48,7 @@ def date_number(kind: str, value: Value, pattern: str = "") -> float | None:
         if len(value) not in (8, 11):
             return None
         year, month, day, hour, minute, second = struct.unpack(">HBBBBB", value[:7])
-        stamp = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=timezone.utc).timestamp()
+        stamp = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).timestamp()
     except (ValueError, UnicodeDecodeError):
         return None
     if len(value) == 11:

@@ -1,0 +1,216 @@
+"""What is known of one device between its polls, and how one poll's varbinds become ports, figures and text. Pure."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from netmon.collectors.snmp.modules import Oid
+from netmon.collectors.snmp.plan import IF_NAME, Plan
+from netmon.collectors.snmp.ports import port_names
+from netmon.collectors.snmp.tables import Renderer
+from netmon.collectors.snmp.values import EXCEPTIONS, NULL
+from netmon.figures import Raw, Value, as_text, evaluate
+from netmon.model import Device, Figure, Port
+from netmon.rates import Uptime
+
+if TYPE_CHECKING:
+    from netmon.collectors.snmp.pdu import VarBind
+
+Rows = dict[Oid, "VarBind"]
+REBOOT_SHOWN_S = 600.0  # how long netmon_device_rebooted stays 1
+_STAMP = b"\x00"  # stands for the time in text that is kept from poll to poll
+
+
+@dataclass(slots=True)
+class Facts:
+    """One device: its profiles, its slow columns, and the beginnings of its lines."""
+
+    device: Device
+    plan: Plan | None = None
+    sys_object_id: str = ""
+    sys_name: str = ""
+    uptime: Uptime = field(default_factory=Uptime)
+    rebooted_at: float | None = None
+    slow_due: float = 0.0
+    slow_rows: dict[Oid, Rows] = field(default_factory=dict)
+    slow_values: dict[str, dict[Oid, Value]] = field(default_factory=dict)
+    slow_text: dict[str, bytes] = field(default_factory=dict)
+    absent: set[Oid] = field(default_factory=set)  # columns and instances that gave nothing when last asked
+    shapes: dict[Oid, frozenset[Oid]] = field(default_factory=dict)  # table entry -> indexes seen
+    names: dict[int, str] = field(default_factory=dict)
+    renderer: Renderer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.renderer = Renderer(self.base)
+
+    @property
+    def base(self) -> dict[str, str]:
+        """The labels that every series of the device carries."""
+        device = self.device
+        return {"device": device.id, **({"site": device.site} if device.site else {"node": device.node})}
+
+    def next_slow(self, now: float, interval_s: float) -> float:
+        """When slow facts are due again: spread by device, so that they never come all at once."""
+        part = zlib.crc32(self.device.id.encode()) / 2**32
+        return now + interval_s * (0.75 + part / 2)
+
+    def wanted(self, slow: bool) -> tuple[list[Oid], list[Oid]]:
+        """(columns, instances) to ask for; what was absent at the last full poll is asked for only in full ones."""
+        if self.plan is None:
+            return [], []
+        plan = self.plan
+        if slow:
+            return [*plan.slow_columns, *plan.fast_columns], [*plan.slow_instances, *plan.fast_instances]
+        return (
+            [oid for oid in plan.fast_columns if oid not in self.absent],
+            [oid for oid in plan.fast_instances if oid not in self.absent],
+        )
+
+    def _shapes(self, columns: Mapping[Oid, Rows], failed: Collection[Oid]) -> dict[Oid, frozenset[Oid]]:
+        """Table entry -> its indexes, of tables that were read whole."""
+        if self.plan is None:
+            return {}
+        broken = {oid[:-1] for oid in failed}
+        found: dict[Oid, set[Oid]] = {}
+        for oid in self.plan.fast_columns:
+            if oid[:-1] not in broken and oid not in self.plan.fallback:
+                found.setdefault(oid[:-1], set()).update(columns.get(oid, ()))
+        return {entry: frozenset(indexes) for entry, indexes in found.items()}
+
+    def changed_entries(self, columns: Mapping[Oid, Rows], failed: Collection[Oid]) -> set[Oid]:
+        """Tables whose set of indexes is not what it was, among the columns just read."""
+        now = self._shapes(columns, failed)
+        return {entry for entry, indexes in now.items() if indexes != self.shapes.get(entry, frozenset())}
+
+    def learn(self, columns: Mapping[Oid, Rows], failed: Collection[Oid], asked: Iterable[Oid]) -> None:
+        """Keep the slow columns among ``asked``; what was kept for rows that may have changed is made anew."""
+        if self.plan is None:
+            return
+        for oid in asked:
+            if oid not in self.plan.slow:
+                continue
+            if columns.get(oid):
+                self.slow_rows[oid] = columns[oid]
+            elif oid not in failed:
+                self.slow_rows.pop(oid, None)
+        self.shapes |= self._shapes(columns, failed)
+        self.slow_values = self._values(self.slow_rows)
+        self.slow_text = {}
+
+    def learn_absent(self, columns: Mapping[Oid, Rows], failed: Collection[Oid]) -> None:
+        """After a full poll: what the device does not have is left out of the next ones."""
+        if self.plan is None:
+            return
+        plan = self.plan
+        self.absent = {oid for oid in plan.fast_columns if not columns.get(oid) and oid not in failed}
+        for instance in plan.fast_instances:
+            column, index = plan.instances[instance]
+            if instance not in failed and index not in columns.get(column, {}):
+                self.absent.add(instance)
+        for narrow, wide in plan.fallback.items():
+            if columns.get(wide) and columns.get(narrow, {}).keys() <= columns[wide].keys():
+                self.absent.add(narrow)  # no row needs the 32-bit column
+
+    def rename(self, values: Mapping[str, Mapping[Oid, Value]], stats: Counter[str]) -> None:
+        """Learn the ports' names and make all labels anew."""
+        self.names, clashes = port_names(values)
+        stats["duplicate_port_names"] += clashes
+        self.renderer.forget({IF_NAME: {(number,): name for number, name in self.names.items()}})
+
+    def _values(self, columns: Mapping[Oid, Rows]) -> dict[str, dict[Oid, Value]]:
+        if self.plan is None:
+            return {}
+        return {
+            metric.name: {index: varbind.value for index, varbind in columns[metric.oid].items()}
+            for metric in self.plan.metrics
+            if metric.name in self.plan.needed and metric.oid in columns
+        }
+
+    def values(self, columns: Mapping[Oid, Rows]) -> dict[str, dict[Oid, Value]]:
+        """Metric -> index -> value of what ports and figures need, slow ones as last read."""
+        fast = {oid: rows for oid, rows in columns.items() if self.plan and oid not in self.plan.slow}
+        return {**self.slow_values, **self._values(fast)}
+
+    def figures(self, values: Mapping[str, Mapping[Oid, Value]], columns: Mapping[Oid, Rows]) -> list[Figure]:
+        """The figures of the profiles."""
+        plan = self.plan
+        if plan is None:
+            return []
+
+        def index_labels(metric: str, index: Oid) -> dict[str, str]:
+            return self.renderer.labels(plan.by_name[metric], index, {**self.slow_rows, **columns})
+
+        return evaluate(plan.figures, Raw(values, self.names, index_labels), self.base)
+
+    def own_figures(self, now: float, ports: Mapping[str, Port]) -> list[Figure]:
+        """What the poll itself shows: uptime, restarts, the descriptions of ports."""
+        base = self.base
+        same = tuple(sorted(base.items()))
+        found = [Figure("netmon_snmp_up", same, 1.0)]
+        if self.uptime.uptime_s is not None:
+            rebooted = self.rebooted_at is not None and now - self.rebooted_at < REBOOT_SHOWN_S
+            found.append(Figure("netmon_device_uptime_seconds", same, self.uptime.uptime_s))
+            found.append(Figure("netmon_device_rebooted", same, float(rebooted)))
+        for name, port in ports.items():
+            if port.alias:
+                pairs = tuple(sorted({**base, "ifName": name, "ifAlias": port.alias}.items()))
+                found.append(Figure("netmon_interface_info", pairs, 1.0))
+        return found
+
+    def text(self, columns: Mapping[Oid, Rows], at: float, stats: Counter[str]) -> dict[str, bytes]:
+        """Family -> exposition lines, each with the time of the poll in milliseconds."""
+        plan, renderer = self.plan, self.renderer
+        if plan is None:
+            return {}
+        everything = {**self.slow_rows, **columns}
+        stamp = str(int(at * 1000))
+        bad = renderer.bad_values
+        found: dict[str, bytes] = {}
+        keep = not self.slow_text
+        for metric in plan.exposed:
+            is_slow = metric.oid in plan.slow
+            rows = self.slow_rows.get(metric.oid) if is_slow else columns.get(metric.oid)
+            if not rows or (is_slow and not keep):
+                continue
+            if wide := plan.fallback.get(metric.oid):
+                rows = {index: varbind for index, varbind in rows.items() if index not in everything.get(wide, {})}
+            end = f" {_STAMP.decode()}\n" if is_slow else f" {stamp}\n"
+            target = self.slow_text if is_slow else found
+            for family, lines in renderer.render(metric, rows, everything, end).items():
+                target[family] = target.get(family, b"") + lines
+        for family, lines in self.slow_text.items():
+            found[family] = found.get(family, b"") + lines.replace(_STAMP, stamp.encode())
+        if keep:
+            stats["duplicate_series"] += renderer.duplicates
+            renderer.duplicates = 0
+        stats["bad_values"] += renderer.bad_values - bad
+        return found
+
+
+def usable(rows: Rows) -> Rows:
+    """Without null and exception values."""
+    return {i: v for i, v in rows.items() if v.tag != NULL and v.tag not in EXCEPTIONS and v.value is not None}
+
+
+def apply_filters(plan: Plan, columns: dict[Oid, Rows], slow: Mapping[Oid, Rows]) -> None:
+    """Take the rows out of ``columns`` that the modules' filters do not want; ``slow``: what was read earlier."""
+    for static in plan.static_filters:
+        for oid in _targets(static.targets, columns):
+            columns[oid] = {index: v for index, v in columns[oid].items() if index in static.indices}
+    for dynamic in plan.dynamic_filters:
+        shown = columns.get(dynamic.oid) or slow.get(dynamic.oid, {})
+        good = {
+            index
+            for index, varbind in shown.items()
+            if any(pattern.search(as_text(varbind.value)) for pattern in dynamic.values)
+        }
+        for oid in _targets(dynamic.targets, columns):
+            columns[oid] = {index: v for index, v in columns[oid].items() if index in good}
+
+
+def _targets(roots: Iterable[Oid], columns: Mapping[Oid, Rows]) -> list[Oid]:
+    return [oid for oid in columns if any(oid[: len(root)] == root for root in roots)]

@@ -1,0 +1,95 @@
+"""An SNMP agent at the engine's seam: a dict of objects that answers get, walk and columns, and misbehaves on request."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from netmon.collectors.snmp.engine import Columns, PollStats, Target
+from netmon.collectors.snmp.modules import Oid, parse_oid
+from netmon.collectors.snmp.pdu import VarBind
+from netmon.errors import CollectError
+
+NO_SUCH_INSTANCE = 0x81
+TEXT_TAGS = {0x04, 0x44}
+
+
+def oid(text: str) -> Oid:
+    return parse_oid(text)
+
+
+def read_snmprec(path: Path) -> dict[Oid, VarBind]:
+    """A capture's objects in OID order, as an agent would send them; of an OID that is there twice the first counts."""
+    found: dict[Oid, VarBind] = {}
+    for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        name, _, rest = line.partition("|")
+        kind, _, text = rest.partition("|")
+        if not kind:
+            continue
+        tag = int(kind.rstrip("x"))
+        key = parse_oid(name)
+        found.setdefault(key, VarBind(key, tag, snmprec_value(tag, text, kind.endswith("x"))))
+    return dict(sorted(found.items()))
+
+
+def snmprec_value(tag: int, text: str, is_hex: bool) -> int | bytes | Oid | None:
+    if is_hex:
+        return bytes.fromhex(text)
+    if tag in TEXT_TAGS:
+        return text.encode("utf-8", "surrogateescape")
+    if tag == 0x40:
+        return bytes(int(part) for part in text.split("."))
+    if tag == 0x06:
+        return parse_oid(text)
+    return None if tag == 0x05 else int(text)
+
+
+class FakeAgent:
+    """``objects`` may be changed between polls. ``asked`` holds every OID asked for since it was last cleared."""
+
+    def __init__(self, objects: Mapping[Oid, VarBind] | None = None) -> None:
+        self.objects: dict[Oid, VarBind] = dict(objects or {})
+        self.fail_columns: dict[Oid, str] = {}
+        self.silent = ""  # reason, if it does not answer at all
+        self.asked: list[Oid] = []
+
+    def set(self, name: str, tag: int, value: int | bytes | str | Oid | None) -> None:
+        key = parse_oid(name)
+        self.objects[key] = VarBind(key, tag, value.encode() if isinstance(value, str) else value)
+
+    def drop(self, prefix: str) -> None:
+        root = parse_oid(prefix)
+        for key in [key for key in self.objects if key[: len(root)] == root]:
+            del self.objects[key]
+
+    async def get(self, target: Target, oids: Sequence[Oid]) -> list[VarBind]:
+        self.asked += oids
+        if self.silent:
+            raise CollectError(self.silent, f"{target.key} does not answer", device=target.key)
+        return [self.objects.get(key) or VarBind(key, NO_SUCH_INSTANCE, None) for key in oids]
+
+    async def walk(self, target: Target, root: Oid) -> list[VarBind]:
+        return [varbind for key, varbind in sorted(self.objects.items()) if key[: len(root)] == root]
+
+    async def columns(
+        self,
+        target: Target,
+        columns: Sequence[Oid],
+        *,
+        budget_s: float | None = None,
+        max_repetitions: int | None = None,
+    ) -> Columns:
+        self.asked += columns
+        if self.silent:
+            raise CollectError(self.silent, f"{target.key} does not answer", device=target.key)
+        rows: dict[Oid, dict[Oid, VarBind]] = {}
+        names = sorted(self.objects)
+        for column in columns:
+            size = len(column)
+            low, high = bisect_right(names, column), bisect_left(names, (*column[:-1], column[-1] + 1))
+            found = {name[size:]: self.objects[name] for name in names[low:high]}
+            if found and column not in self.fail_columns:
+                rows[column] = found
+        failed = {column: reason for column, reason in self.fail_columns.items() if column in columns}
+        return Columns(rows, failed, PollStats(requests=1, timeouts=0, varbinds=sum(map(len, rows.values()))))
