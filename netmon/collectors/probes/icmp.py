@@ -27,7 +27,7 @@ PING_GROUP_RANGE = Path("/proc/sys/net/ipv4/ping_group_range")  # rules both fam
 def forbidden(setting: Path = PING_GROUP_RANGE) -> str:
     """Why the kernel would refuse ICMP sockets to this process, in one line with the way out; "" if it would not."""
     try:
-        low, high = (int(word) for word in setting.read_text(encoding="ascii").split())
+        low, high = (int(word) for word in setting.read_text(encoding="utf-8").split())
     except (OSError, ValueError):
         return ""
     groups = {os.getegid(), *os.getgroups()}
