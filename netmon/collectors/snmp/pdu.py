@@ -114,30 +114,17 @@ def encode_varbind(varbind: VarBind) -> bytes:
     return encode_tlv(SEQUENCE, encode_tlv(OBJECT_ID, encode_oid(oid)) + encode_value(tag, value))
 
 
-def encode_pdu(
-    pdu_type: int, request_id: int, error_status: int, error_index: int, varbinds: Iterable[VarBind]
-) -> bytes:
+def encode_pdu(pdu_type: int, request_id: int, status: int, index: int, varbinds: Iterable[VarBind]) -> bytes:
     """Any PDU but the v1 trap."""
-    return encode_tlv(
-        pdu_type,
-        encode_int(request_id)
-        + encode_int(error_status)
-        + encode_int(error_index)
-        + encode_tlv(SEQUENCE, b"".join(map(encode_varbind, varbinds))),
-    )
+    head = encode_int(request_id) + encode_int(status) + encode_int(index)
+    return encode_tlv(pdu_type, head + encode_tlv(SEQUENCE, b"".join(map(encode_varbind, varbinds))))
 
 
 def encode_trap_v1(trap: TrapV1, varbinds: Iterable[VarBind]) -> bytes:
     """The PDU of a v1 trap."""
-    return encode_tlv(
-        TRAP_V1,
-        encode_tlv(OBJECT_ID, encode_oid(trap.enterprise))
-        + encode_tlv(IP_ADDRESS, trap.agent_address)
-        + encode_int(trap.generic)
-        + encode_int(trap.specific)
-        + encode_int(trap.uptime, TIME_TICKS)
-        + encode_tlv(SEQUENCE, b"".join(map(encode_varbind, varbinds))),
-    )
+    head = encode_tlv(OBJECT_ID, encode_oid(trap.enterprise)) + encode_tlv(IP_ADDRESS, trap.agent_address)
+    head += encode_int(trap.generic) + encode_int(trap.specific) + encode_int(trap.uptime, TIME_TICKS)
+    return encode_tlv(TRAP_V1, head + encode_tlv(SEQUENCE, b"".join(map(encode_varbind, varbinds))))
 
 
 def wrap(version: int, community: bytes, pdu: bytes) -> bytes:

@@ -1,0 +1,160 @@
+"""The SNMP engine: scalars, subtrees and table columns of many agents at once, over a few shared sockets.
+
+The first cheap request must be answered before the others of a device are put in flight, together; so a dead device
+costs one request and delays nobody. What a budget cuts off is reported per column, and what was read is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from netmon.clock import Clock
+from netmon.collectors.snmp import scalars
+from netmon.collectors.snmp.ber import EXCEPTIONS, Oid
+from netmon.collectors.snmp.columns import MAX_ROWS, ColumnWalk
+from netmon.collectors.snmp.link import Link, RequestCache, Target
+from netmon.collectors.snmp.pdu import V1, VarBind
+from netmon.collectors.snmp.peer import Peer
+from netmon.collectors.snmp.resolve import Resolver
+from netmon.collectors.snmp.run import ColumnRun
+from netmon.collectors.snmp.transport import Transport
+from netmon.config import SnmpConfig
+from netmon.errors import CollectError
+
+__all__ = ["Columns", "Engine", "PollStats", "Target", "Walk"]
+
+
+@dataclass(slots=True)
+class PollStats:
+    """What one call cost. ``timeouts`` counts transmissions without a reply; ``varbinds`` those received."""
+
+    requests: int = 0
+    timeouts: int = 0
+    varbinds: int = 0
+    duration_s: float = 0.0
+    rtt_s: float | None = None  # smoothed
+
+
+@dataclass(slots=True)
+class Columns:
+    """Table columns: column -> index -> varbind, in the agent's order. ``failed``: column -> why it may lack rows."""
+
+    rows: dict[Oid, dict[Oid, VarBind]]
+    failed: dict[Oid, str]
+    stats: PollStats = field(default_factory=PollStats)
+
+
+class Walk(list[VarBind]):
+    """The varbinds of one subtree; ``reason`` is set when it was not read to its end (loop, budget, limit, ...)."""
+
+    reason: str = ""
+
+
+class Engine:
+    """Asks agents. ``stats`` counts requests, replies and everything that went wrong, by reason."""
+
+    def __init__(self, config: SnmpConfig, clock: Clock) -> None:
+        self.stats: Counter[str] = Counter()
+        self._config = config
+        self._clock = clock
+        self._transport = Transport(config, clock, self.stats)
+        self._resolver = Resolver(clock)
+        self._requests = RequestCache()
+        self._peers: dict[tuple[str, int], Peer] = {}
+
+    async def start(self) -> None:
+        """Open the sockets."""
+        self._transport.open()
+
+    async def close(self) -> None:
+        """Close the sockets; calls under way raise CollectError("closed") or return what they have."""
+        self._transport.close()
+        self._resolver.close()
+
+    @property
+    def waiting(self) -> int:
+        """Requests in line for a slot: a queue depth."""
+        return self._transport.waiting
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that wait for a reply."""
+        return self._transport.in_flight
+
+    async def get(self, target: Target, oids: Sequence[Oid], *, budget_s: float | None = None) -> list[VarBind]:
+        """One varbind per name, in order; one that the agent does not give is noSuchObject or noSuchInstance.
+
+        Raises CollectError when the agent does not answer.
+        """
+        if not oids:
+            return []
+        async with self._within(target, budget_s):
+            return await scalars.get(await self._link(target), oids)
+
+    async def columns(
+        self,
+        target: Target,
+        columns: Sequence[Oid],
+        *,
+        budget_s: float | None = None,
+        max_repetitions: int | None = None,
+        max_rows: int = MAX_ROWS,
+    ) -> Columns:
+        """Read whole table columns. Raises CollectError only when the agent does not answer at all."""
+        began = self._clock.mono()
+        async with self._within(target, budget_s):
+            link = await self._link(target)
+            await link.contact(began)
+        peer = link.peer
+        walk = ColumnWalk(
+            columns,
+            bulk=link.version != V1,
+            reply_varbinds=peer.reply_varbinds,
+            max_repetitions=max_repetitions or self._config.max_repetitions,
+            sizes=peer.sizes,
+            alone=peer.alone,
+            max_rows=max_rows,
+        )
+        await ColumnRun(link, walk).run(self._budget_s(budget_s) - (self._clock.mono() - began))
+        peer.learn(walk.sizes(), walk.culprits, walk.trouble)
+        for reason in walk.failed.values():
+            self.stats[f"column_{reason}"] += 1
+        stats = PollStats(link.requests, link.timeouts, link.varbinds, self._clock.mono() - began, peer.srtt_s)
+        return Columns(walk.rows, walk.failed, stats)
+
+    async def walk(self, target: Target, root: Oid, *, limit: int = MAX_ROWS, budget_s: float | None = None) -> Walk:
+        """All objects below ``root``, or the object ``root`` itself where nothing lies below it."""
+        columns = await self.columns(target, [root], max_rows=limit, budget_s=budget_s)
+        out = Walk(list(columns.rows[root].values())[:limit])
+        out.reason = columns.failed.get(root, "")
+        if not out and not out.reason:
+            out.extend(v for v in await self.get(target, [root], budget_s=budget_s) if v.tag not in EXCEPTIONS)
+        return out
+
+    async def _link(self, target: Target) -> Link:
+        if target.credential.version not in ("1", "2c"):
+            text = f"{target.key}: SNMP version {target.credential.version} is not supported"
+            raise CollectError("version", text, device=target.key, retryable=False)
+        peer = self._peers.get((target.host, target.port))
+        if peer is None:
+            peer = self._peers[target.host, target.port] = Peer(self._config.timeout_s)
+        peer.family, peer.address = await self._resolver.resolve(target.host, target.port, self._config.timeout_s)
+        return Link(self._transport, self._requests, peer, target, self._config.retries, self.stats)
+
+    def _budget_s(self, budget_s: float | None) -> float:
+        return self._config.budget_s if budget_s is None else budget_s
+
+    @contextlib.asynccontextmanager
+    async def _within(self, target: Target, budget_s: float | None) -> AsyncIterator[None]:
+        """The budget over the requests that must be answered before there is anything to keep."""
+        seconds = self._budget_s(budget_s)
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as e:
+            text = f"{target.key} ({target.host} port {target.port}): no answer to SNMP within {seconds:g} s"
+            raise CollectError("timeout", text, device=target.key) from e

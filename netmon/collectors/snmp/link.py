@@ -1,0 +1,176 @@
+"""One agent, asked with one credential, for the length of one call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from netmon.collectors.snmp.ber import Oid
+from netmon.collectors.snmp.pdu import GET, V1, V2C, Head, Request, VarBind
+from netmon.collectors.snmp.peer import Peer
+from netmon.collectors.snmp.transport import Done, Exchange, Transport
+from netmon.errors import CollectError
+from netmon.model import Credential
+
+SYS_UPTIME: Oid = (1, 3, 6, 1, 2, 1, 1, 3, 0)
+FRESH_S = 10.0  # an agent that answered within this is not probed again before a table is asked for
+REQUESTS_KEPT = 20_000  # encoded requests; emptied when full
+
+
+class Target(NamedTuple):
+    """One agent and how to ask it. ``key`` is the device id, for messages."""
+
+    host: str
+    port: int
+    credential: Credential
+    key: str
+
+
+class Reply(NamedTuple):
+    """What an agent answered to one request."""
+
+    error_status: int
+    error_index: int
+    varbinds: list[VarBind]
+
+
+class RequestCache:
+    """Requests encoded once: polls of devices of one shape ask the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, bytes, int, int, tuple[Oid, ...]], Request] = {}
+
+    def __call__(
+        self, version: int, community: bytes, pdu_type: int, repetitions: int, oids: tuple[Oid, ...]
+    ) -> Request:
+        key = version, community, pdu_type, repetitions, oids
+        request = self._known.get(key)
+        if request is None:
+            if len(self._known) >= REQUESTS_KEPT:
+                self._known.clear()
+            request = self._known[key] = Request(version, community, pdu_type, 0, repetitions, oids)
+        return request
+
+
+class Link:
+    """Sends to one agent and counts what that cost."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        requests: RequestCache,
+        peer: Peer,
+        target: Target,
+        retries: int,
+        stats: Counter[str],
+    ) -> None:
+        self.transport = transport
+        self.peer = peer
+        self.target = target
+        self.requests = 0
+        self.timeouts = 0
+        self.varbinds = 0
+        self._cache = requests
+        self._attempts = max(0, retries) + 1
+        self._stats = stats
+        self._community = target.credential.community.reveal().encode()
+
+    @property
+    def version(self) -> int:
+        """The version to speak: the credential's, or v1 where the agent answered to nothing newer."""
+        if self.target.credential.version == "1":
+            return V1
+        return V2C if self.peer.version is None else self.peer.version
+
+    def send(
+        self,
+        pdu_type: int,
+        repetitions: int,
+        oids: Sequence[Oid],
+        done: Done,
+        *,
+        tag: object = None,
+        attempts: int = 0,
+        version: int | None = None,
+    ) -> Exchange:
+        """Send one request; ``done`` is called with the reply or without."""
+        version = self.version if version is None else version
+        request = self._cache(version, self._community, pdu_type, repetitions, tuple(oids))
+
+        def count(exchange: Exchange, head: Head | None, varbinds: list[VarBind]) -> None:
+            self.requests += 1
+            self.timeouts += exchange.attempt
+            self.varbinds += len(varbinds)
+            done(exchange, head, varbinds)
+
+        exchange = Exchange(self.peer, request, version, self._community, attempts or self._attempts, count, tag)
+        self.transport.send(exchange)
+        return exchange
+
+    async def ask(self, pdu_type: int, oids: Sequence[Oid]) -> Reply:
+        """One request and its reply. Raises CollectError when there is none, and remembers that the agent is silent."""
+        reason = ""
+        for version, attempts in self._plan():
+            exchange, head, varbinds = await self._once(pdu_type, oids, version, attempts)
+            if head is not None:
+                if version != self.version:
+                    self._stats["v1_fallback"] += 1
+                if self.target.credential.version != "1":
+                    self.peer.version = version
+                return Reply(head.error_status, head.error_index, varbinds)
+            if exchange.reason == "closed":
+                raise CollectError("closed", f"{self.target.key}: the SNMP engine is closed", device=self.target.key)
+            if not reason or exchange.reason != "timeout":
+                reason = exchange.reason
+        self.peer.no_answer()
+        raise CollectError(reason, f"{self._name}: {_WHY.get(reason, reason)}", device=self.target.key)
+
+    def count(self, what: str) -> None:
+        """Count an oddity of this agent in the engine's stats."""
+        self._stats[what] += 1
+
+    async def contact(self, now_mono: float) -> None:
+        """Make sure that the agent answers before more is asked of it; free when it answered just now."""
+        peer = self.peer
+        if peer.answered_mono is None or peer.silent or now_mono - peer.answered_mono > FRESH_S:
+            await self.ask(GET, [SYS_UPTIME])
+
+    @property
+    def _name(self) -> str:
+        return f"{self.target.key} ({self.target.host} port {self.target.port})"
+
+    def _plan(self) -> list[tuple[int, int]]:
+        """(version, transmissions) to try in turn. A silent agent gets one packet; one that never answered, v1 too."""
+        peer = self.peer
+        if self.target.credential.version == "1" or peer.version is not None:
+            return [(self.version, 1 if peer.silent else self._attempts)]
+        if not peer.silent:
+            return [(V2C, self._attempts), (V1, 1)]
+        return [(V1 if peer.failures % 2 == 0 else V2C, 1)]
+
+    async def _once(
+        self, pdu_type: int, oids: Sequence[Oid], version: int, attempts: int
+    ) -> tuple[Exchange, Head | None, list[VarBind]]:
+        future: asyncio.Future[tuple[Exchange, Head | None, list[VarBind]]] = asyncio.get_running_loop().create_future()
+
+        def done(exchange: Exchange, head: Head | None, varbinds: list[VarBind]) -> None:
+            if not future.done():
+                future.set_result((exchange, head, varbinds))
+
+        exchange = self.send(pdu_type, 0, oids, done, attempts=attempts, version=version)
+        try:
+            return await future
+        finally:
+            self.transport.cancel(exchange)
+
+
+_WHY = {
+    "timeout": "no answer to SNMP",
+    "unreachable": "no route for SNMP",
+    "malformed": "answers to SNMP cannot be read",
+    "wrong_community": "answers with another community",
+    "wrong_version": "answers in another SNMP version",
+    "wrong_pdu": "answers with something that is no response",
+}

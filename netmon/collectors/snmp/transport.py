@@ -1,0 +1,289 @@
+"""The few UDP sockets that all agents share: sending, resending, and telling whose reply a datagram is.
+
+Each socket has two lanes of at most ``in_flight`` packets (LAB.md: 600 in flight lost 189 of 310 devices). First
+transmissions to agents that answer take one; what is sent again and what goes to silent agents takes the other, so that
+dead ones never hold what the living need. A reply counts when request id, source address, version and community are
+those of a request that waits; all else is counted in ``stats`` and ignored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any
+
+from netmon.clock import Clock
+from netmon.collectors.snmp.ber import BerError, OidCache
+from netmon.collectors.snmp.pdu import (
+    ID_AT_LEAST,
+    ID_BELOW,
+    RESPONSE,
+    Head,
+    Request,
+    VarBind,
+    decode_head,
+    decode_varbinds,
+)
+from netmon.collectors.snmp.peer import Peer
+from netmon.config import SnmpConfig
+
+log = logging.getLogger(__name__)
+
+RECEIVE_BUFFER_BYTES = 4 << 20
+DATAGRAMS_PER_WAKE = 64  # then the loop gets a turn
+REMEMBERED_IDS = 8192  # answered or given up lately: a reply to one of them is late, not unknown
+
+Done = Callable[["Exchange", Head | None, list[VarBind]], None]
+
+
+class Exchange:
+    """One request until its reply or the end of its attempts. ``reason`` says why none counted."""
+
+    __slots__ = (
+        "attempt", "attempts", "community", "done", "first_mono", "id", "lane", "over", "peer", "port", "reason",
+        "request", "sent_mono", "tag", "timer", "version",
+    )  # fmt: skip
+
+    def __init__(
+        self, peer: Peer, request: Request, version: int, community: bytes, attempts: int, done: Done, tag: object
+    ) -> None:
+        self.peer = peer
+        self.request = request
+        self.version = version
+        self.community = community
+        self.attempts = attempts
+        self.done = done
+        self.tag = tag  # the caller's own
+        self.attempt = 0
+        self.id = 0
+        self.first_mono = 0.0
+        self.sent_mono = 0.0
+        self.reason = "timeout"
+        self.over = False
+        self.timer: asyncio.TimerHandle | None = None
+        self.lane: Lane | None = None  # whose slot it holds
+        self.port: Port | None = None
+
+
+class Lane:
+    """At most ``size`` packets outstanding; the rest waits in line."""
+
+    __slots__ = ("size", "used", "waiting")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.used = 0
+        self.waiting: deque[Exchange] = deque()
+
+
+class Port:
+    """One socket with its two lanes."""
+
+    def __init__(self, family: int, in_flight: int) -> None:
+        self.sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        if family == socket.AF_INET6:
+            self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            self.sock.setsockopt(socket.SOL_SOCKET, 33, RECEIVE_BUFFER_BYTES)  # SO_RCVBUFFORCE, with CAP_NET_ADMIN
+        except OSError:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        self.living = Lane(in_flight)
+        self.silent = Lane(in_flight)
+
+
+class Transport:
+    """Exchanges over shared sockets, by call-back: one ``done`` per exchange, with the reply or without."""
+
+    def __init__(self, config: SnmpConfig, clock: Clock, stats: Counter[str]) -> None:
+        self._config = config
+        self._clock = clock
+        self._stats = stats
+        self._ports: dict[int, list[Port]] = {}
+        self._pending: dict[int, Exchange] = {}
+        self._past: set[int] = set()
+        self._past_order: deque[int] = deque()
+        self._oids = OidCache()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def open(self) -> None:
+        """Open the sockets; a host without IPv6 just has none of those."""
+        self._loop = asyncio.get_running_loop()
+        for family in (socket.AF_INET, socket.AF_INET6):
+            ports = self._ports.setdefault(family, [])
+            try:
+                for _ in range(max(1, self._config.sockets)):
+                    port = Port(family, max(1, self._config.in_flight))
+                    ports.append(port)
+                    self._loop.add_reader(port.sock, self._readable, port)
+            except OSError as e:
+                log.warning("no SNMP socket family=%s reason=%s", family.name, e.strerror)
+
+    def close(self) -> None:
+        """Close the sockets; exchanges under way end without a reply."""
+        left = {**dict.fromkeys(self._pending.values()), **{e: None for lane in self._lanes() for e in lane.waiting}}
+        for exchange in [exchange for exchange in left if not exchange.over]:
+            exchange.reason = "closed"
+            self.cancel(exchange)
+        for exchange in left:
+            if exchange.reason == "closed":
+                exchange.done(exchange, None, [])
+        for ports in self._ports.values():
+            for port in ports:
+                if self._loop is not None:
+                    self._loop.remove_reader(port.sock)
+                port.sock.close()
+        self._ports.clear()
+
+    def _lanes(self) -> list[Lane]:
+        return [lane for ports in self._ports.values() for port in ports for lane in (port.living, port.silent)]
+
+    @property
+    def waiting(self) -> int:
+        """Requests in line for a slot."""
+        return sum(len(lane.waiting) for lane in self._lanes())
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._pending)
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def send(self, exchange: Exchange) -> None:
+        """Begin an exchange. ``done`` may be called before this returns only when there is no socket for it."""
+        ports = self._ports.get(exchange.peer.family)
+        if not ports:
+            exchange.reason = "unreachable"
+            exchange.done(exchange, None, [])
+            return
+        host, number = exchange.peer.address[:2]
+        port = ports[zlib.crc32(f"{host} {number}".encode()) % len(ports)]
+        exchange.port = port
+        self._enter(port.silent if exchange.peer.silent else port.living, exchange)
+
+    def cancel(self, exchange: Exchange) -> None:
+        """Forget an exchange; its ``done`` is not called any more. One that stands in line is passed over later."""
+        if not exchange.over:
+            self._forget(exchange)
+
+    def _enter(self, lane: Lane, exchange: Exchange) -> None:
+        if lane.used < lane.size:
+            self._transmit(lane, exchange)
+        else:
+            lane.waiting.append(exchange)
+
+    def _leave(self, exchange: Exchange) -> None:
+        """Give the slot back and let the next in line have it."""
+        if exchange.timer is not None:
+            exchange.timer.cancel()
+            exchange.timer = None
+        lane = exchange.lane
+        exchange.lane = None
+        if lane is None:
+            return
+        lane.used -= 1
+        while lane.waiting and lane.used < lane.size:
+            following = lane.waiting.popleft()
+            if not following.over:
+                self._transmit(lane, following)
+
+    def _transmit(self, lane: Lane, exchange: Exchange) -> None:
+        assert self._loop is not None and exchange.port is not None
+        lane.used += 1
+        exchange.lane = lane
+        now = self._clock.mono()
+        if not exchange.id:
+            exchange.id = self._new_id()
+            exchange.first_mono = now
+        self._pending[exchange.id] = exchange
+        exchange.sent_mono = now
+        self._stats["requests" if exchange.attempt == 0 else "retries"] += 1
+        try:
+            exchange.port.sock.sendto(exchange.request.with_id(exchange.id), exchange.peer.address)
+        except OSError as e:  # no route, or the send buffer is full: as good as lost, the retry may succeed
+            self._stats["send_errors"] += 1
+            if not isinstance(e, BlockingIOError):
+                exchange.reason = "unreachable"
+        wait = exchange.peer.wait_s(exchange.attempt, exchange.attempts, now - exchange.first_mono)
+        exchange.timer = self._loop.call_later(wait, self._expired, exchange)
+
+    def _new_id(self) -> int:
+        """Unguessable, so that only who saw the request can answer it."""
+        while True:
+            new = random.randrange(ID_AT_LEAST, ID_BELOW)
+            if new not in self._pending and new not in self._past:
+                return new
+
+    def _expired(self, exchange: Exchange) -> None:
+        exchange.timer = None
+        self._stats["timeouts"] += 1
+        exchange.attempt += 1
+        self._leave(exchange)
+        if exchange.attempt < exchange.attempts and exchange.port is not None:
+            self._enter(exchange.port.silent, exchange)  # still pending: a reply to the first transmission counts
+            return
+        self._forget(exchange)
+        exchange.done(exchange, None, [])
+
+    def _forget(self, exchange: Exchange) -> None:
+        exchange.over = True
+        if self._pending.pop(exchange.id, None) is not None:
+            self._past.add(exchange.id)
+            self._past_order.append(exchange.id)
+            if len(self._past_order) > REMEMBERED_IDS:
+                self._past.discard(self._past_order.popleft())
+        self._leave(exchange)
+
+    # --- receiving ---------------------------------------------------------------------------------------------------
+
+    def _readable(self, port: Port) -> None:
+        receive = port.sock.recvfrom
+        for _ in range(DATAGRAMS_PER_WAKE):
+            try:
+                data, source = receive(65535)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._stats["socket_errors"] += 1
+                return
+            self._datagram(port, data, source)
+
+    def _datagram(self, port: Port, data: bytes, source: Any) -> None:
+        try:
+            head = decode_head(data)
+        except BerError:
+            self._stats["malformed"] += 1
+            return
+        exchange = self._pending.get(head.request_id)
+        if exchange is None or exchange.port is not port:
+            self._stats["late" if head.request_id in self._past else "unknown_id"] += 1
+            return
+        if source[:2] != exchange.peer.address[:2]:
+            self._stats["wrong_source"] += 1
+            return
+        wrong = (
+            "wrong_pdu" if head.pdu_type != RESPONSE
+            else "wrong_version" if head.version != exchange.version
+            else "wrong_community" if head.community != exchange.community
+            else ""
+        )  # fmt: skip
+        varbinds: list[VarBind] = []
+        if not wrong:
+            try:  # a cache of reply layouts goes here: it answers instead of the general decoder
+                varbinds = decode_varbinds(data, head.start, head.end, self._oids)
+            except BerError:
+                wrong = "malformed"
+        if wrong:
+            self._stats[wrong] += 1
+            exchange.reason = wrong
+            return
+        now = self._clock.mono()
+        self._stats["replies"] += 1
+        first_try = exchange.attempt == 0
+        self._forget(exchange)
+        exchange.peer.answered(now, now - exchange.sent_mono if first_try else None)
+        exchange.done(exchange, head, varbinds)
