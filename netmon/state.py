@@ -113,6 +113,7 @@ class Health:
     first_round_done: bool = False
     broker_connected: bool | None = None  # None: no broker configured
     influx_ok: bool | None = None
+    evaluated_at: float = 0.0  # when verdicts were last judged; pages and /-/healthy tell when this stops
 
 
 @dataclass(slots=True)
