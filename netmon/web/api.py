@@ -1,0 +1,270 @@
+"""The northbound API: what the wall knows, as JSON for other systems. Times are UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from pydantic import BaseModel, Field
+
+from netmon.model import CauseKind, Condition, Incident, SensorState, Severity, Subject, SubjectKind
+from netmon.web import pages
+from netmon.web.context import Web, require_token
+
+router = APIRouter(prefix="/api/v1")
+
+
+class Communes(BaseModel):
+    """Communes by unit code: fully lost when none of its sites can be reached."""
+
+    total: int
+    lost: int
+    partly_lost: int
+
+
+class Summary(BaseModel):
+    """The numbers of the wall's headline."""
+
+    at: datetime
+    sites: int = Field(description="in service today")
+    reachable: int = Field(description="up or degraded")
+    conditions: dict[str, int]
+    causes: dict[str, int] = Field(description="lost sites by cause")
+    communes: Communes
+    incidents_open: int
+    ready: bool = Field(description="false until every target has been looked at once")
+    broker_connected: bool | None
+    last_reload_ok: bool
+
+
+class SiteOut(BaseModel):
+    """One site and its condition."""
+
+    id: str
+    name: str
+    block: str
+    level: str
+    area: str
+    unit_code: str
+    condition: Condition
+    since: datetime | None
+    incident: int | None = Field(description="the open incident that explains it")
+
+
+class EvidenceOut(BaseModel):
+    """One fact that a person can check, in the words of the language asked for."""
+
+    at: datetime
+    key: str
+    text: str
+
+
+class IncidentOut(BaseModel):
+    """One incident."""
+
+    id: int
+    subject_kind: SubjectKind
+    subject: str
+    name: str
+    site: str | None
+    kind: str
+    severity: Severity
+    began_at: datetime
+    opened_at: datetime
+    closed_at: datetime | None
+    cause: CauseKind
+    confirmed: bool
+    evidence: list[EvidenceOut]
+    children: list[str]
+    acked_by: str
+    flaps: int
+
+
+class SensorOut(BaseModel):
+    """One sensor and what it said last."""
+
+    id: str
+    name: str
+    type: str
+    site: str | None
+    state: SensorState
+    since: datetime | None
+    value: float | None
+    unit: str
+    received_at: datetime | None
+
+
+class Outage(BaseModel):
+    """One outage of a site or a node. Kept in memory: the open ones and those that ended lately."""
+
+    incident: int
+    subject_kind: SubjectKind
+    subject: str
+    children: list[str]
+    began_at: datetime
+    ended_at: datetime | None
+    cause: CauseKind
+    confirmed: bool
+
+
+class Ack(BaseModel):
+    """Who takes an incident."""
+
+    who: str = Field(min_length=1, max_length=80)
+    note: str = Field(default="", max_length=500)
+
+
+def _time(at: float | None) -> datetime | None:
+    return datetime.fromtimestamp(at, UTC) if at else None
+
+
+def _at(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def _incident(web: Web, incident: Incident, language: str) -> IncidentOut:
+    row = pages.incident_row(web.state, incident)
+    renderer = web.renderer(language)
+    evidence = [EvidenceOut(at=_at(e.at), key=e.key, text=renderer.evidence(e)) for e in incident.cause.evidence]
+    return IncidentOut(
+        id=incident.id,
+        subject_kind=incident.subject.kind,
+        subject=incident.subject.id,
+        name=row.name,
+        site=row.site or None,
+        kind=incident.kind,
+        severity=incident.severity,
+        began_at=_at(incident.began_at),
+        opened_at=_at(incident.opened_at),
+        closed_at=_time(incident.closed_at),
+        cause=incident.cause.kind,
+        confirmed=incident.cause.confirmed,
+        evidence=evidence,
+        children=list(incident.children),
+        acked_by=incident.acked_by,
+        flaps=incident.flaps,
+    )
+
+
+@router.get("/summary")
+async def summary(request: Request) -> Summary:
+    """Sites reachable, by condition and by cause; communes; netmon's own health."""
+    web: Web = request.app.state.web
+    now = web.clock.now()
+    found = pages.headline(web.state, now, web.zone)
+    return Summary(
+        at=_at(now),
+        sites=found.total,
+        reachable=found.up,
+        conditions=dict(found.conditions),
+        causes=dict(found.causes),
+        communes=Communes(total=found.communes, lost=found.communes_lost, partly_lost=found.communes_partly),
+        incidents_open=len(pages.open_incidents(web.state)),
+        ready=web.state.health.first_round_done,
+        broker_connected=web.state.health.broker_connected,
+        last_reload_ok=web.state.health.last_reload_ok,
+    )
+
+
+@router.get("/sites")
+async def sites(
+    request: Request,
+    area: Annotated[str, Query(description="only this area (id)")] = "",
+    condition: Annotated[Condition | None, Query(description="only this condition")] = None,
+) -> list[SiteOut]:
+    """All sites in service with their condition."""
+    web: Web = request.app.state.web
+    explained = pages.incident_of_site(web.state)
+    listed = []
+    for site in pages.sites_in_service(web.state, web.clock.now(), web.zone):
+        state, since = pages.condition_of(web.state, Subject("site", site.id))
+        if (area and site.area != area) or (condition and state != condition):
+            continue
+        incident = explained.get(site.id)
+        listed.append(
+            SiteOut(
+                id=site.id,
+                name=site.name,
+                block=site.block,
+                level=site.level,
+                area=site.area,
+                unit_code=site.unit_code,
+                condition=state,
+                since=_time(since),
+                incident=incident.id if incident else None,
+            )
+        )
+    return listed
+
+
+@router.get("/incidents")
+async def incidents(
+    request: Request,
+    which: Annotated[Literal["open", "all"], Query(description="all: also those that ended lately")] = "open",
+    lang: Annotated[str, Query(description="language of the evidence")] = "",
+) -> list[IncidentOut]:
+    """Open incidents: nodes first, then by severity, the newest first."""
+    web: Web = request.app.state.web
+    found = pages.open_incidents(web.state)
+    if which == "all":
+        found += sorted((i for i in web.state.incidents.values() if not i.open), key=lambda i: -i.began_at)
+    return [_incident(web, incident, lang) for incident in found]
+
+
+@router.post("/incidents/{incident}/ack", responses={401: {"description": "no token"}, 403: {"description": "wrong"}})
+async def acknowledge(request: Request, incident: int, ack: Ack) -> IncidentOut:
+    """Take an open incident (bearer token)."""
+    web: Web = request.app.state.web
+    require_token(web, request)
+    found = web.state.incidents.get(incident)
+    if found is None or not found.open:
+        raise HTTPException(404, "no such open incident")
+    await web.actions.acknowledge(incident, ack.who, ack.note)
+    return _incident(web, web.state.incidents.get(incident, found), "")
+
+
+@router.get("/sensors")
+async def sensors(
+    request: Request,
+    site: Annotated[str, Query(description="only this site (id)")] = "",
+    state: Annotated[SensorState | None, Query(description="only this state")] = None,
+) -> list[SensorOut]:
+    """All sensors with their latest value and state."""
+    web: Web = request.app.state.web
+    chosen = [s for s in web.state.inventory.sensors.values() if not site or s.site == site]
+    return [
+        SensorOut(
+            id=row.sensor.id,
+            name=row.name,
+            type=row.sensor.type,
+            site=row.sensor.site or None,
+            state=row.view.state,
+            since=_time(row.view.since),
+            value=row.view.value,
+            unit=row.unit,
+            received_at=_time(row.view.received_at),
+        )
+        for row in pages.sensor_rows(web.state, chosen, web.language(""))
+        if state is None or row.view.state == state
+    ]
+
+
+@router.get("/outages")
+async def outages(request: Request) -> list[Outage]:
+    """Outages, the newest first."""
+    web: Web = request.app.state.web
+    found: list[Any] = [i for i in web.state.incidents.values() if i.kind == "outage"]
+    return [
+        Outage(
+            incident=i.id,
+            subject_kind=i.subject.kind,
+            subject=i.subject.id,
+            children=list(i.children),
+            began_at=_at(i.began_at),
+            ended_at=_time(i.closed_at),
+            cause=i.cause.kind,
+            confirmed=i.cause.confirmed,
+        )
+        for i in sorted(found, key=lambda i: -i.began_at)
+    ]

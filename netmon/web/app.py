@@ -1,0 +1,214 @@
+"""The one HTTP port: pages for people, metrics for Prometheus, JSON for other systems. GET never changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import (
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from netmon.clock import Clock
+from netmon.config import Config
+from netmon.model import Subject
+from netmon.state import State
+from netmon.web import api, detail, machine, pages
+from netmon.web.context import Actions, Web, html, token_is_right
+from netmon.web.render import STATIC, Texts
+
+MOST_FORM_BYTES = 16_384
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+class _Headers:
+    """Strict headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_more(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_more)
+
+
+class _Static(StaticFiles):
+    """Files whose address bears their version, so they may be kept."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return answer
+
+
+def create_app(
+    state: State, actions: Actions, config: Config, words: Mapping[str, Texts], clock: Clock | None = None
+) -> FastAPI:
+    """The application. ``app.state.web`` holds what requests share; a reload sets ``app.state.web.config``."""
+    app = FastAPI(
+        title="netmon",
+        version=version("netmon"),
+        description="State of the province's dedicated network, for other systems.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.web = Web.build(state, actions, config, words, clock or Clock())
+    app.add_middleware(_Headers)
+    app.mount("/static", _Static(directory=STATIC), name="static")
+    app.include_router(api.router)
+    app.add_exception_handler(StarletteHTTPException, _error)
+    _add_pages(app, app.state.web)
+    machine.add(app, app.state.web)
+    return app
+
+
+async def _error(request: Request, error: Exception) -> Response:
+    """People get a page, programs get JSON."""
+    assert isinstance(error, StarletteHTTPException)
+    if request.url.path.startswith(("/sites/", "/incidents/")):
+        web: Web = request.app.state.web
+        renderer = web.renderer(request.query_params.get("lang", ""))
+        heading = renderer.text("page.not_found") if error.status_code == 404 else str(error.detail)
+        return HTMLResponse(renderer.page("message.html", web.clock.now(), heading=heading), error.status_code)
+    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
+def _add_pages(app: FastAPI, web: Web) -> None:
+    """What people look at."""
+
+    @app.get("/", include_in_schema=False)
+    async def wall(request: Request, lang: str = "") -> Response:
+        language = web.language(lang)
+        board = web.live.boards[language]
+        await board.draw(web.clock.now())
+        area_fragments = [(name, html) for name, html in board.fragments.items() if name.startswith("area-")]
+        text = web.renderers[language].page(
+            "wall.html", web.clock.now(), fragments=board.fragments, area_fragments=area_fragments
+        )
+        return html(request, text)
+
+    @app.get("/live", include_in_schema=False)
+    async def live(lang: str = "") -> Response:
+        if web.live.full:
+            raise HTTPException(503, "no more live streams", {"Retry-After": "5"})
+        stream = web.live.follow(web.language(lang), web.assets)
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+    @app.get("/sites/{site_id}", include_in_schema=False)
+    async def site(request: Request, site_id: str, lang: str = "") -> Response:
+        state, renderer = web.state, web.renderer(lang)
+        found = state.inventory.sites.get(site_id)
+        if found is None:
+            raise HTTPException(404, "no such site")
+        condition, since = pages.condition_of(state, Subject("site", site_id))
+        text = renderer.page(
+            "site.html",
+            web.clock.now(),
+            site=found,
+            area=pages.area_name(state, site_id),
+            condition=condition,
+            since=since,
+            neighbours=detail.neighbours(state, found),
+            incidents=detail.incidents_of_site(state, site_id),
+            lines=detail.line_rows(state, site_id),
+            devices=detail.device_rows(state, site_id),
+            sensors=pages.sensor_rows(
+                state, [s for s in state.inventory.sensors.values() if s.site == site_id], renderer.language
+            ),
+        )
+        return html(request, text)
+
+    def incident_page(
+        request: Request, number: int, lang: str, problem: str = "", who: str = "", note: str = ""
+    ) -> Response:
+        state, renderer = web.state, web.renderer(lang)
+        found = state.incidents.get(number)
+        if found is None:
+            raise HTTPException(404, "no such incident")
+        row = pages.incident_row(state, found)
+        site = state.inventory.sites.get(row.site)
+        text = renderer.page(
+            "incident.html",
+            web.clock.now(),
+            i=found,
+            row=row,
+            site_name=site.name if site else "",
+            children=[state.inventory.sites[c] for c in found.children if c in state.inventory.sites],
+            may_act=web.config.web.token is not None,
+            problem=problem,
+            who=who,
+            note=note,
+        )
+        return html(request, text, 403 if problem else 200)
+
+    @app.get("/incidents/{number}", include_in_schema=False)
+    async def incident(request: Request, number: int, lang: str = "") -> Response:
+        return incident_page(request, number, lang)
+
+    @app.post("/incidents/{number}/ack", include_in_schema=False)
+    async def acknowledge(request: Request, number: int, lang: str = "") -> Response:
+        form = await _form(request)
+        who, note = form.get("who", "").strip()[:80], form.get("note", "").strip()[:500]
+        found = web.state.incidents.get(number)
+        if found is None or not found.open:
+            raise HTTPException(404, "no such open incident")
+        if not who or not token_is_right(web, form.get("token", "")):
+            problem = web.renderer(lang).text("page.wrong_token" if who else "page.name_missing")
+            return incident_page(request, number, lang, problem, who, note)
+        await web.actions.acknowledge(number, who, note)
+        query = f"?lang={web.language(lang)}" if lang else ""
+        return RedirectResponse(f"/incidents/{number}{query}", 303)
+
+    @app.get("/api/docs", include_in_schema=False)
+    async def docs(request: Request, lang: str = "") -> Response:
+        return html(request, web.renderer(lang).page("docs.html", web.clock.now(), api=app.openapi(), schema=_schema))
+
+
+def _schema(schema: Mapping[str, Any]) -> str:
+    """A type of the OpenAPI document in few words."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "anyOf" in schema:
+        return " | ".join(_schema(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(str(value) for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"[{_schema(schema['items'])}]"
+    return str(schema.get("format") or schema.get("type") or "any")
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a small urlencoded form."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MOST_FORM_BYTES:
+            raise HTTPException(413, "form too large")
+    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+    return {name: values[-1] for name, values in fields.items()}

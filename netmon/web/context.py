@@ -1,0 +1,106 @@
+"""What every request may use, and who may change something."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from fastapi import HTTPException, Request
+from fastapi.responses import HTMLResponse, Response
+
+from netmon import exposition
+from netmon.clock import Clock
+from netmon.config import Config
+from netmon.errors import Problem
+from netmon.state import State
+from netmon.web.live import Live
+from netmon.web.render import Renderer, Texts, assets_version
+
+log = logging.getLogger(__name__)
+
+
+class Actions(Protocol):
+    """What the daemon does for the web. The three pages are rendered in a thread; the rest is awaited in the loop."""
+
+    async def reload(self) -> list[Problem]:
+        """Load the configuration anew; the problems, if it was not taken over."""
+
+    async def acknowledge(self, incident: int, who: str, note: str) -> object:
+        """Record who takes the incident."""
+
+    def page(self) -> bytes:
+        """The text of /metrics."""
+
+    def site_page(self, site: str) -> bytes | None:
+        """The text of /metrics/sites/{site}."""
+
+    def rest_page(self) -> bytes:
+        """The text of /metrics/self."""
+
+
+@dataclass(slots=True)
+class Web:
+    """The parts that requests share. ``config`` is replaced by a reload."""
+
+    state: State
+    actions: Actions
+    config: Config
+    clock: Clock
+    zone: tzinfo
+    renderers: Mapping[str, Renderer]
+    live: Live
+    assets: str
+
+    @classmethod
+    def build(cls, state: State, actions: Actions, config: Config, words: Mapping[str, Texts], clock: Clock) -> Web:
+        zone = ZoneInfo(config.timezone)
+        renderers = {code: Renderer(state, words, code, config.language, zone) for code in words}
+        return cls(state, actions, config, clock, zone, renderers, Live(state, renderers, clock.now), assets_version())
+
+    def language(self, asked: str) -> str:
+        """The language asked for if there are words in it, else the configured one."""
+        return asked if asked in self.renderers else self.config.language
+
+    def renderer(self, asked: str) -> Renderer:
+        return self.renderers[self.language(asked)]
+
+
+def token_is_right(web: Web, given: str) -> bool:
+    """Compared in constant time. Without a configured token nothing is right."""
+    token = web.config.web.token
+    return token is not None and bool(given) and hmac.compare_digest(token.reveal().encode(), given.encode())
+
+
+def require_token(web: Web, request: Request) -> None:
+    """401 without a bearer token, 403 with a wrong one or where none is configured."""
+    if web.config.web.token is None:
+        raise HTTPException(403, "no token is configured: web.token in netmon.yml")
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not given:
+        raise HTTPException(401, "bearer token needed", {"WWW-Authenticate": 'Bearer realm="netmon"'})
+    if not token_is_right(web, given.strip()):
+        log.warning("wrong token path=%s client=%s", request.url.path, request.client.host if request.client else "")
+        raise HTTPException(403, "wrong token")
+
+
+def html(request: Request, text: str, status: int = 200) -> Response:
+    """A page, compressed when asked."""
+    body = text.encode()
+    headers = {"Vary": "Accept-Encoding"}
+    if wants_gzip(request):
+        body, headers["Content-Encoding"] = exposition.compress(body), "gzip"
+    return HTMLResponse(body, status, headers)
+
+
+def wants_gzip(request: Request) -> bool:
+    """Whether the client takes gzip (RFC 9110, section 12.5.3; a weight of 0 refuses)."""
+    for offer in request.headers.get("accept-encoding", "").split(","):
+        coding, _, weight = offer.partition(";")
+        if coding.strip().lower() == "gzip":
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

@@ -1,0 +1,162 @@
+"""Templates and words put together: whole pages, and the fragments of the wall that the live stream sends again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Any, Protocol
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from netmon.model import CONDITIONS, Evidence, Incident
+from netmon.state import State
+from netmon.web import pages
+from netmon.web.format import exact_text, number_text, split_duration, time_text
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+MOST_ROWS = 100  # of a list on the wall; the rest is counted
+UNITS = {"Cel": "°C", "%RH": "%", "m3/h": "m³/h", "m3": "m³"}  # SenML and UCUM codes that people write otherwise
+
+# A sign beside every colour. Only characters that every font has.
+GLYPHS = {
+    "up": "•", "degraded": "▲", "down": "×", "unreachable": "↑", "unknown": "?",
+    "ok": "•", "warning": "▲", "alarm": "!", "stale": "…", "explained": "↑", "invalid": "?",
+}  # fmt: skip
+
+
+class Texts(Protocol):
+    """The words of one language (netmon/words.py)."""
+
+    def text(self, key: str, /, **args: Any) -> str: ...
+
+
+def assets_version() -> str:
+    """Changes with every byte of the static files, so that browsers may keep them for ever."""
+    digest = hashlib.sha256()
+    for path in sorted(STATIC.iterdir()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+class Renderer:
+    """Renders pages of one state in one language."""
+
+    def __init__(self, state: State, words: Mapping[str, Texts], language: str, default: str, zone: tzinfo) -> None:
+        self.state = state
+        self.language = language
+        self.zone = zone
+        self._words = words[language]
+        self._now = 0.0
+        self._environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals.update(
+            lang=language,
+            languages=sorted(words),
+            query="" if language == default else f"?lang={language}",
+            assets=assets_version(),
+            glyph=GLYPHS,
+            conditions=CONDITIONS,
+            t=self.text,
+            time=lambda at: time_text(at, self._now, zone),
+            exact=lambda at: exact_text(at, zone),
+            clock=lambda at: f"{datetime.fromtimestamp(at, zone):%H:%M:%S}",
+            age=self._age,
+            duration=self.duration,
+            number=lambda value: number_text(value, language),
+            unit=lambda code: UNITS.get(code, code),
+            evidence=self.evidence,
+            kind_text=self.kind_text,
+        )
+
+    def text(self, key: str, *, default: str | None = None, **args: object) -> str:
+        """The words for ``key``; ``default`` (or the key itself) where there are none, so that a page never fails."""
+        try:
+            return self._words.text(key, **args)
+        except (KeyError, IndexError, ValueError):
+            return key if default is None else default
+
+    def evidence(self, evidence: Evidence) -> str:
+        """One line that a person can check."""
+        when = time_text(evidence.at, self._now, self.zone)
+        return self.text(f"ev.{evidence.key}", default=evidence.key, **{"t": when, **evidence.args})
+
+    def kind_text(self, incident: Incident) -> str:
+        """What is wrong, in few words: the condition, or the alerts that make up the incident."""
+        if incident.kind == "alert" and incident.alerts:
+            name = incident.alerts[0][0]
+            return self.text(f"alert.{name}", default=name)
+        if incident.kind == "outage":
+            return self.text("page.kind_node" if incident.subject.kind == "node" else "page.kind_outage")
+        return self.text(f"page.kind_{incident.kind}", default=incident.kind)
+
+    def duration(self, seconds: float) -> str:
+        return " ".join(f"{count} {self.text(f'page.unit_{unit}')}" for count, unit in split_duration(seconds))
+
+    def _age(self, at: float) -> Markup:
+        """How long ago, counted on by the browser. `live` leaves this text out when it looks for changes."""
+        shown, exact = self.duration(self._now - at), exact_text(at, self.zone)
+        return Markup('<time class="age" data-since="{}" title="{}">{}</time>').format(int(at), exact, shown)
+
+    def page(self, template: str, now: float, **context: object) -> str:
+        """A whole page."""
+        self._now = now
+        local = datetime.fromtimestamp(now, self.zone).utcoffset()
+        offset = int(local.total_seconds()) if local else 0
+        return self._environment.get_template(template).render(now=now, offset=offset, **context)
+
+    def fragment(self, name: str, now: float) -> str:
+        """One part of the wall by its id."""
+        self._now = now
+        state = self.state
+        context: dict[str, object]
+        if name == "headline":
+            context = {"h": pages.headline(state, now, self.zone)}
+        elif name == "notices":
+            context = {"notices": self.notices(now)}
+        elif name == "incidents":
+            rows = pages.open_incidents(state)
+            context = {"rows": [pages.incident_row(state, i) for i in rows[:MOST_ROWS]], "total": len(rows)}
+        elif name == "sensors":
+            troubled = pages.troubled_sensors(state, self.language)
+            explained = pages.explained_sensors(state)
+            context = {"rows": troubled[:MOST_ROWS], "total": len(troubled), "explained": explained}
+        else:
+            context = {"nodes": pages.nodes(state)}
+        return self._environment.get_template(f"part_{name}.html").render(**context)
+
+    def area(self, view: pages.AreaView, now: float) -> str:
+        """The fragment of one area."""
+        self._now = now
+        return self._environment.get_template("part_area.html").render(area=view)
+
+    def notices(self, now: float) -> list[tuple[str, str]]:
+        """What netmon has to say of itself, as (bad | warn | info, text)."""
+        health, found = self.state.health, []
+        if health.evaluated_at and now - health.evaluated_at > pages.STALLED_S:
+            found.append(("bad", self.text("page.stalled", t=time_text(health.evaluated_at, now, self.zone))))
+        if not health.first_round_done:
+            found.append(("info", self.text("page.first_round")))
+        if not health.last_reload_ok:
+            when = time_text(health.last_reload_at, now, self.zone)
+            found.append(("bad", self.text("page.reload_failed", t=when, n=len(health.reload_problems))))
+        if health.broker_connected is False:
+            found.append(("warn", self.text("page.broker_lost")))
+        if health.influx_ok is False:
+            found.append(("warn", self.text("page.history_lost")))
+        return found
+
+
+def json_bytes(value: object) -> bytes:
+    """JSON in one line (an event's data may hold no line break)."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
