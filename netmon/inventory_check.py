@@ -49,7 +49,7 @@ class Check:
         self.draft.places[kind, name].problem(key, message, allowed)
 
     def _known(self, kind: str, name: str, key: str, value: str, known: Collection[str], what: str) -> bool:
-        """Whether ``value`` names one of ``known``; says so if not. A value that was wrong already is not told again."""
+        """Whether ``value`` names one of ``known``; says so if not. What was wrong already is not told again."""
         if value in known:
             return True
         if value and self.complete:

@@ -36,6 +36,7 @@ from netmon.yamlfile import Entry
 KINDS = ("areas", "nodes", "sites", "sensors", "sensor_types", "decoders", "contacts", "credentials")
 SLUG = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 ID = "an id is a-z, 0-9, dot, dash and underscore, at most 64 characters"
+BLOCKS = ("party", "government", "other")
 PROBES: tuple[ProbeKind, ...] = ("icmp", "stamp", "tcp", "snmp", "none")
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
 
@@ -109,7 +110,7 @@ class Draft:
             id=name,
             name=entry.text("name", required=True),
             sms_name=entry.text("sms_name", required=True),
-            block=entry.text("block", required=True, choices=("party", "government", "other")),
+            block=entry.text("block", required=True, choices=BLOCKS),
             level=entry.text("level", required=True),
             area=entry.text("area", required=True),
             unit_code=entry.text("unit_code"),
