@@ -1,7 +1,7 @@
 """An ingest alone in a process of its own, to be killed: ``python -m tests.live.ingest_child CONFIG.json``.
 
-CONFIG: {"spool": path, "mqtt": {fields of MqttConfig, "password" as text}, "topics": [...], "max_bytes": n}. Every topic
-is one sensor of that name with a SenML payload. Prints a line when connected and runs until SIGTERM.
+CONFIG: {"spool": path, "mqtt": {fields of MqttConfig, "password" as text}, "topics": [...], "max_bytes": n}. Every
+topic is one sensor of that name with a SenML payload. Logs a line when connected and runs until SIGTERM.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from netmon.clock import Clock
 from netmon.collectors.mqtt.ingest import Ingest
@@ -28,8 +29,7 @@ def inventory_of(topics: list[str], decoder: str = "senml") -> Inventory:
     )
 
 
-async def run(path: str) -> None:
-    wanted = json.loads(Path(path).read_text())
+async def run(wanted: dict[str, Any]) -> None:
     mqtt = wanted["mqtt"] | {"password": Secret(wanted["mqtt"].get("password", ""))}
     inventory = inventory_of(wanted["topics"])
     spool = Spool(wanted["spool"], wanted.get("max_bytes", 10**9))
@@ -47,4 +47,4 @@ async def run(path: str) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stdout)
-    asyncio.run(run(sys.argv[1]))
+    asyncio.run(run(json.loads(Path(sys.argv[1]).read_text())))
