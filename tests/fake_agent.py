@@ -1,4 +1,4 @@
-"""An SNMP agent at the engine's seam: a dict of objects that answers get, walk and columns, and misbehaves on request."""
+"""An SNMP agent at the engine's seam: a dict of objects that answers get, walk and columns, or fails on request."""
 
 from __future__ import annotations
 

@@ -43,7 +43,8 @@ def decode_arcs(arcs: Oid, index: Index) -> tuple[str, Oid, Oid]:
         head = 1 if kind == "InetAddressMissingSize" else 2  # the type, and mostly a length
         subtype = _COMBINED[kind].get(arcs[0] if arcs else 0)
         if subtype:
-            text, used, left = decode_arcs(arcs[head:], Index("", subtype))
+            size = arcs[1] if head == 2 and len(arcs) > 1 else 0
+            text, used, left = decode_arcs(arcs[head:], Index("", subtype, fixed_size=size))
             return text, arcs[:head] + used, left
         if head == 1:
             return _octets(arcs, "OctetString"), arcs, ()
