@@ -1,0 +1,174 @@
+"""The schema of netmon.db and its rows: migrations, incidents as JSON, state intervals."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from netmon.errors import NetmonError
+from netmon.history.spooldb import is_corrupt, move_aside
+from netmon.model import Cause, Evidence, Incident, Intent, Subject, TimelineEntry, Verdict
+
+log = logging.getLogger(__name__)
+
+FIRST_ID = 1001  # incident numbers are short, and never so short that they read like something else
+
+MIGRATIONS = (
+    """
+    CREATE TABLE heartbeat (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL);
+    CREATE TABLE interval (
+        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, condition TEXT NOT NULL, by TEXT NOT NULL,
+        since REAL NOT NULL, until REAL);
+    CREATE INDEX interval_subject ON interval (kind, subject, since);
+    CREATE INDEX interval_open ON interval (kind, subject) WHERE until IS NULL;
+    CREATE TABLE incident (
+        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject_kind TEXT NOT NULL, subject TEXT NOT NULL,
+        severity TEXT NOT NULL, cause TEXT NOT NULL, began_at REAL NOT NULL, opened_at REAL NOT NULL, closed_at REAL,
+        body BLOB NOT NULL);
+    CREATE INDEX incident_open ON incident (id) WHERE closed_at IS NULL;
+    CREATE TABLE timeline (
+        incident INTEGER NOT NULL REFERENCES incident (id), at REAL NOT NULL, kind TEXT NOT NULL, who TEXT NOT NULL,
+        text TEXT NOT NULL, UNIQUE (incident, at, kind, who, text));
+    CREATE TABLE intent (
+        id TEXT PRIMARY KEY, incident INTEGER NOT NULL, change TEXT NOT NULL, contact TEXT NOT NULL,
+        channel TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, created_at REAL NOT NULL,
+        reason TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, done_at REAL, detail TEXT);
+    CREATE INDEX intent_pending ON intent (created_at) WHERE state = 'pending';
+    CREATE INDEX intent_incident ON intent (incident);
+    """,
+)
+
+
+def open_or_replace(path: Path) -> tuple[sqlite3.Connection, int]:
+    """The open database, and 1 if a broken file had to be moved aside for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _open(path), 0
+    except sqlite3.DatabaseError as error:
+        if not is_corrupt(error):
+            raise NetmonError(f"store cannot be opened: file={path} error={error}") from error
+        move_aside(path, str(error))
+        return _open(path), 1
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=5.0, check_same_thread=True)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")  # NORMAL does not survive a loss of power (LAB.md)
+        db.execute("PRAGMA foreign_keys = ON")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise NetmonError(f"store file={path} has version {version}, newer than this program's {len(MIGRATIONS)}")
+        for number, script in enumerate(MIGRATIONS[version:], version + 1):
+            if version:  # a copy before each change of a file that holds something
+                with closing(sqlite3.connect(path.with_name(f"{path.name}.v{number - 1}"))) as copy:
+                    db.backup(copy)
+            db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+# --- state intervals -------------------------------------------------------------------------------------------------
+
+
+def close_gap(db: sqlite3.Connection, now: float) -> dict[Subject, tuple[str, float]]:
+    """After a start: open intervals end at the last heartbeat, and from there to ``now`` nothing is known."""
+    row = db.execute("SELECT at FROM heartbeat").fetchone()
+    last = min(row[0], now) if row else now
+    dangling = db.execute("SELECT kind, subject, since FROM interval WHERE until IS NULL").fetchall()
+    # An interval that began after the last heartbeat keeps its beginning: it was committed, so it was seen.
+    db.execute("UPDATE interval SET until = max(since, ?) WHERE until IS NULL", (last,))
+    db.executemany(
+        "INSERT INTO interval (kind, subject, condition, by, since, until) VALUES (?, ?, 'unknown', 'stopped', ?, ?)",
+        [(kind, subject, max(since, last), now) for kind, subject, since in dangling if max(since, last) < now],
+    )
+    return {}
+
+
+def move_interval(db: sqlite3.Connection, verdict: Verdict, before: tuple[str, float] | None, now: float) -> None:
+    """End the open interval of a subject and begin the next one where the condition truly began."""
+    kind, key = verdict.subject.kind, verdict.subject.id
+    since = verdict.since if before is not None else now  # before netmon looked, nothing is known
+    if before is not None:
+        since = max(since, before[1])
+    db.execute(
+        "UPDATE interval SET until = max(since, ?) WHERE kind = ? AND subject = ? AND until IS NULL", (since, kind, key)
+    )
+    db.execute(
+        "INSERT INTO interval (kind, subject, condition, by, since) VALUES (?, ?, ?, ?, ?)",
+        (kind, key, verdict.condition, verdict.by, since),
+    )
+
+
+def end_interval(db: sqlite3.Connection, subject: Subject, now: float) -> None:
+    """A subject that has left the inventory."""
+    db.execute(
+        "UPDATE interval SET until = max(since, ?) WHERE kind = ? AND subject = ? AND until IS NULL",
+        (now, subject.kind, subject.id),
+    )
+
+
+# --- incidents -------------------------------------------------------------------------------------------------------
+
+
+def save_incident(db: sqlite3.Connection, incident: Incident) -> None:
+    """Insert or replace the incident's row; its timeline only grows."""
+    body = orjson.dumps(asdict(replace(incident, timeline=())))
+    db.execute(
+        "INSERT INTO incident VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " kind = excluded.kind, severity = excluded.severity, cause = excluded.cause, began_at = excluded.began_at,"
+        " closed_at = excluded.closed_at, body = excluded.body",
+        (
+            incident.id,
+            incident.kind,
+            incident.subject.kind,
+            incident.subject.id,
+            incident.severity,
+            incident.cause.kind,
+            incident.began_at,
+            incident.opened_at,
+            incident.closed_at,
+            body,
+        ),
+    )
+    db.executemany(
+        "INSERT OR IGNORE INTO timeline VALUES (?, ?, ?, ?, ?)",
+        [(incident.id, e.at, e.kind, e.who, e.text) for e in incident.timeline],
+    )
+
+
+def load_incident(db: sqlite3.Connection, body: bytes) -> Incident:
+    """An incident from its JSON and its timeline."""
+    raw: dict[str, Any] = orjson.loads(body)
+    rows = db.execute("SELECT at, kind, who, text FROM timeline WHERE incident = ? ORDER BY at, rowid", (raw["id"],))
+    cause = raw["cause"]
+    evidence = tuple(Evidence(e["key"], e["at"], e["args"]) for e in cause["evidence"])
+    raw["cause"] = Cause(cause["kind"], cause["confirmed"], evidence, tuple(cause["missing"]))
+    raw["subject"] = Subject(**raw["subject"])
+    raw["alerts"] = tuple((name, tuple((k, v) for k, v in series)) for name, series in raw["alerts"])
+    raw["children"], raw["already_down"] = tuple(raw["children"]), tuple(raw["already_down"])
+    raw["timeline"] = tuple(TimelineEntry(*row) for row in rows)
+    return Incident(**raw)
+
+
+def add_intents(db: sqlite3.Connection, intents: Iterable[Intent]) -> None:
+    """An intent that is there already stays as it is: the same decision made twice is one message."""
+    db.executemany(
+        "INSERT OR IGNORE INTO intent (id, incident, change, contact, channel, subject, body, created_at, reason,"
+        " state, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (i.id, i.incident, i.change, i.contact, i.channel, i.subject, i.body, i.created_at, i.reason, i.state,
+             i.attempts)
+            for i in intents
+        ],
+    )  # fmt: skip
