@@ -94,7 +94,9 @@ def test_a_province_is_seen_and_one_line_lost_and_found() -> None:
             for number in range(60):
                 await net.add(f"line-{number}", f"127.18.1.{number + 1}")
             net.prober.set_targets(net.probes, {})
-            await until(lambda: all(net.lost(name) is False for name in net.probes), "all reachable")
+            assert net.prober.waiting() == 60
+            await until(lambda: net.prober.waiting() == 0, "first round")
+            assert all(net.lost(name) is False for name in net.probes)
             before = time.time()
             net.routers["line-7"].alive = False
             await until(lambda: net.lost("line-7"), "line-7 lost")
@@ -262,6 +264,7 @@ def test_what_cannot_be_probed_stays_unknown_and_says_why(probe: Probe, text: st
             await until(lambda: net.prober.stats["unsent"] > 2, "goes on")
             assert net.lost("odd") is None
             assert len(net.told) == 1
+            assert net.prober.waiting() == 0
 
     asyncio.run(main())
 

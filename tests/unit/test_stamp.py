@@ -213,10 +213,25 @@ def test_the_time_in_the_reflector_is_taken_off() -> None:
     asyncio.run(main())
 
 
-def test_a_duplicate_and_a_forgotten_probe_are_not_reported() -> None:
+class Twice(StampReflector):
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        super().datagram_received(data, addr)
+        super().datagram_received(data, addr)
+
+
+def test_a_duplicate_is_reported_once() -> None:
     async def main() -> None:
-        async with session("127.0.0.1") as (sender, where, answers, reflector):
-            assert reflector.transport is not None
+        async with session("127.0.0.1", Twice) as (sender, where, answers, _):
+            sender.send(1, where)
+            await until(lambda: sender.stats["unknown"] == 1)
+            assert [token for token, _, _, _ in answers] == [1]
+
+    asyncio.run(main())
+
+
+def test_a_forgotten_probe_is_not_reported() -> None:
+    async def main() -> None:
+        async with session("127.0.0.1") as (sender, where, answers, _):
             sender.send(1, where)
             sender.forget(1)
             await until(lambda: sender.stats["unknown"] == 1)
