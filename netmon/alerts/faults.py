@@ -6,12 +6,12 @@ subjects: a lost line is its site's outage or its lost redundancy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from netmon.alerts.verdict import LOST, QUALITY, burst_s, enough, probed, window_s
 from netmon.config import Config
-from netmon.model import Severity, Subject, Verdict
+from netmon.model import Incident, Severity, Subject, Verdict
 from netmon.state import State
 from netmon.topology import Topology
 
@@ -75,6 +75,25 @@ def _site(verdict: Verdict, verdicts: Mapping[Subject, Verdict], topology: Topol
     if verdict.condition == "degraded" and verdict.by in QUALITY:
         return Fault(subject, "degraded", verdict.since, "warning")
     return None
+
+
+def recall(incidents: Iterable[Incident], topology: Topology) -> dict[Subject, Verdict]:
+    """The verdicts that open incidents stand for: `judge` takes them as ``previous`` after a restart."""
+    found: dict[Subject, Verdict] = {}
+    for incident in sorted(incidents, key=lambda i: i.subject.kind != "node"):
+        if not incident.open or incident.kind != "outage" or incident.good_since is not None:
+            continue
+        subject, since = incident.subject, incident.began_at
+        if subject.kind == "node":
+            found[subject] = Verdict(subject, "down", since)
+            # All lines below: one that answers is up whatever is recalled of it.
+            for line in topology.lines_below(subject.id):
+                found[Subject("line", line)] = Verdict(Subject("line", line), "unreachable", since, subject.id)
+        elif subject.kind == "site":
+            for site in (subject.id, *incident.children):
+                for line in topology.lines_of(site):
+                    found[Subject("line", line)] = Verdict(Subject("line", line), "down", since)
+    return found
 
 
 def settled(fault: Fault, state: State, topology: Topology, config: Config, now: float) -> bool:

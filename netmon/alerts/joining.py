@@ -47,6 +47,8 @@ def cause_text(cause: Cause) -> str:
 def better(old: Cause, new: Cause) -> Cause:
     """What is known after looking again: evidence is never lost, a confirmed cause yields only to a confirmed one."""
     evidence = merge(old.evidence, new.evidence)
+    if old.kind == "device" and not old.confirmed and any(e.key == "parent_port_down" for e in new.evidence):
+        return replace(new, evidence=evidence)  # suspected because that port was up
     if new.kind == "unknown":
         return replace(old, evidence=evidence)
     if new.kind != old.kind and old.confirmed and not new.confirmed:

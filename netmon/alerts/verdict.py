@@ -10,7 +10,8 @@ Rules (DESIGN.md, section 3, Verdicts and root cause):
  - Own uplink lost and nearly nothing answers: netmon is blind. The uplink is `down` by "monitor"; all else that does
    not answer is `unknown`.
  - A site is lost only when all its lines are; with one of several lost it is `degraded` by "redundancy".
-``since`` is the true beginning and stays as long as the condition does.
+``since`` is the true beginning and stays as long as the condition does, also over a restart: the daemon then starts
+with what `faults.recall` makes of its open incidents, and what it has not yet heard of is `unknown` by "recalled".
 """
 
 from __future__ import annotations
@@ -92,7 +93,15 @@ class _Judge:
 
     def _line_loss(self, line: Line) -> Loss:
         reach = self.reach.get(line.id)
-        return Loss(None) if reach is None else Loss(reach.lost, reach.since)
+        return Loss(None) if reach is None else Loss(reach.lost, self._since(Subject("line", line.id), reach))
+
+    def _since(self, subject: Subject, reach: Reach) -> float:
+        """When the present value of ``reach.lost`` began; an outage goes on over a restart, which probes forget."""
+        before = self.previous.get(subject)
+        if not reach.lost or before is None or not _was_lost(before):
+            return reach.since
+        answered = reach.last_answer_at is not None and reach.last_answer_at > before.since
+        return reach.since if answered else min(before.since, reach.since)
 
     def _node_loss(self, node: Node) -> Loss:
         begin = self._children_lost(node)
@@ -119,7 +128,7 @@ class _Judge:
         children = self._children(node.id)
         lost = sorted((loss.since, child) for child, loss in children.items() if loss.lost)
         before = self.previous.get(Subject("node", node.id))
-        if before is not None and (before.condition in LOST or before.by == "children"):
+        if before is not None and (_was_lost(before) or before.by == "children"):
             # Children that fall later count too, and one that returns early does not move the beginning.
             since = before.since - self.window
             together = [child for at, child in lost if at >= since]
@@ -180,6 +189,9 @@ class _Judge:
         self, subject: Subject, loss: Loss, above: tuple[str, ...], found: Mapping[Subject, Verdict]
     ) -> Verdict:
         if loss.lost is None:
+            before = self.previous.get(subject)
+            if before is not None and _was_lost(before):
+                return self._keep(subject, "unknown", before.since, "recalled")
             return self._keep(subject, "unknown", self._begin(subject, "unknown", self.now), "")
         if loss.lost and self.blind:
             return self._keep(subject, "unknown", self.blind.since, "monitor")
@@ -250,6 +262,10 @@ class _Judge:
     def _keep(self, subject: Subject, condition: Condition, since: float, by: str) -> Verdict:
         verdict, before = Verdict(subject, condition, since, by), self.previous.get(subject)
         return before if before == verdict else verdict
+
+
+def _was_lost(verdict: Verdict) -> bool:
+    return verdict.condition in LOST or verdict.by == "recalled"
 
 
 def enough(together: list[str], known: int, inventory: Inventory, config: Config) -> bool:

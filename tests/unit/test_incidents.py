@@ -206,11 +206,11 @@ def test_return_before_it_closed_is_a_flap_of_the_same() -> None:
 
 def test_nothing_happens_before_the_first_round() -> None:
     world = World()
-    world.state.health.first_round_done = False
     world.lose("b3")
-    assert world.run(60) == []
-    world.state.health.first_round_done = True
-    assert world.told(world.run(1)) == [("opened", "b3")]
+    world.restart()
+    assert world.run(6) == []
+    assert not world.state.health.first_round_done
+    assert world.told(world.run(6)) == [("opened", "b3")]
 
 
 def test_restart_opens_nothing_twice_and_closes_what_became_good() -> None:
@@ -223,6 +223,18 @@ def test_restart_opens_nothing_twice_and_closes_what_became_good() -> None:
     changes = world.run(90)
     assert world.told(changes) == [("closed", "core1")]
     assert {i.id for i in world.book.open.values()} == before - {i.id for i in [changes[-1].incident]}
+
+
+def test_restart_keeps_beginnings_apart_that_probes_see_together() -> None:
+    world = World()
+    for line in world.topology.lines_under("a")[:6]:
+        world.lose(line)
+        world.run(40)
+    before = {s: i.began_at for s, i in world.open().items()}
+    world.restart()
+    assert world.told(world.run(60)) == []  # all lines are found lost in one moment, and yet it is no lost node
+    assert {s: i.began_at for s, i in world.open().items()} == before
+    assert world.verdict("line", "a1").since == before["a1"]
 
 
 def test_closed_before_a_restart_may_still_reopen() -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from netmon.alerts.faults import recall
 from netmon.alerts.incidents import Book
 from netmon.alerts.verdict import judge
 from netmon.config import Config
@@ -153,21 +154,31 @@ class World:
         for target, phase in self.phase.items():
             last = T0 + phase + math.floor((self.now - T0 - phase) / INTERVAL_S) * INTERVAL_S
             reach = self.state.reach[target]
-            if self.reachable(target):
-                self._dark.pop(target, None)
-                if reach.lost:
-                    back = self._light.setdefault(target, max(last, self.now - 0.5))
-                    if self.now - back >= 0.6:
-                        self.state.reach[target] = replace(reach, lost=False, since=back, last_answer_at=self.now)
-                elif last > (reach.last_answer_at or 0.0):
-                    self.state.reach[target] = replace(reach, last_answer_at=last)
-                continue
-            self._light.pop(target, None)
-            if not reach.lost:
-                next_probe = (reach.last_answer_at or 0.0) + INTERVAL_S
-                since = self._dark.setdefault(target, max(next_probe, self.now - 0.5))
-                if self.now - since >= DETECT_S:
-                    self.state.reach[target] = replace(reach, lost=True, since=since)
+            new = self._answering(target, reach, last) if self.reachable(target) else self._silent(target, reach)
+            if new is not None:
+                self.state.reach[target] = new
+        self.state.health.first_round_done |= all(r.lost is not None for r in self.state.reach.values())
+
+    def _answering(self, target: str, reach: Reach, last: float) -> Reach | None:
+        started = self._dark.pop(target, 0.0)
+        if reach.lost is None:  # after a start
+            if last < started:
+                self._dark[target] = started
+                return None
+            return replace(reach, lost=False, since=last, last_answer_at=last)
+        if reach.lost:
+            back = self._light.setdefault(target, max(last, self.now - 0.5))
+            back_s = self.now - back
+            return replace(reach, lost=False, since=back, last_answer_at=self.now) if back_s >= 0.6 else None
+        return replace(reach, last_answer_at=last) if last > (reach.last_answer_at or 0.0) else None
+
+    def _silent(self, target: str, reach: Reach) -> Reach | None:
+        self._light.pop(target, None)
+        if reach.lost:
+            return None
+        next_probe = (reach.last_answer_at or 0.0) + INTERVAL_S
+        since = self._dark.setdefault(target, max(next_probe, self.now - 0.5))
+        return replace(reach, lost=True, since=since) if self.now - since >= DETECT_S else None
 
     def step(self) -> list[Change]:
         self.state.verdicts = judge(
@@ -180,11 +191,14 @@ class World:
         return changes
 
     def restart(self) -> None:
-        """The daemon starts anew with what the store has: incidents, but no polls and no evidence."""
+        """The daemon starts anew with what the store has: incidents, but no reach, polls or evidence."""
         known = [i for i in self.state.incidents.values() if i.open or self.now - (i.closed_at or 0) < 600]
         self.book = Book(self.config, known, max(self.state.incidents, default=0) + 1)
         self.state.polls = {}
-        self.state.verdicts = {}
+        self.state.reach = {t: Reach(t) for t in self.phase}
+        self._dark, self._light = dict.fromkeys(self.phase, self.now), {}
+        self.state.verdicts = recall(known, self.topology)
+        self.state.health.first_round_done = False
 
     # --- what devices say ---
 
