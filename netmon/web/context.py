@@ -14,6 +14,7 @@ from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 
 from netmon import exposition
+from netmon.alerts.catalog import load_catalog
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import Problem
@@ -22,6 +23,8 @@ from netmon.web.live import Live
 from netmon.web.render import Renderer, Texts, assets_version
 
 log = logging.getLogger(__name__)
+
+LOCAL = "netmon.local"  # in the scope of requests over the unix socket: who may open its file may act
 
 
 class Actions(Protocol):
@@ -59,7 +62,11 @@ class Web:
     @classmethod
     def build(cls, state: State, actions: Actions, config: Config, words: Mapping[str, Texts], clock: Clock) -> Web:
         zone = ZoneInfo(config.timezone)
-        renderers = {code: Renderer(state, words, code, config.language, zone) for code in words}
+        catalog = load_catalog()
+        renderers = {}
+        for code in words:
+            summaries = {rule.alert: rule.summary.get(code, rule.alert) for rule in catalog}
+            renderers[code] = Renderer(state, words, code, config.language, zone, summaries)
         return cls(state, actions, config, clock, zone, renderers, Live(state, renderers, clock.now), assets_version())
 
     def language(self, asked: str) -> str:
@@ -77,7 +84,9 @@ def token_is_right(web: Web, given: str) -> bool:
 
 
 def require_token(web: Web, request: Request) -> None:
-    """401 without a bearer token, 403 with a wrong one or where none is configured."""
+    """401 without a bearer token, 403 with a wrong one or where none is configured; none needed on the unix socket."""
+    if request.scope.get(LOCAL):
+        return
     if web.config.web.token is None:
         raise HTTPException(403, "no token is configured: web.token in netmon.yml")
     scheme, _, given = request.headers.get("authorization", "").partition(" ")

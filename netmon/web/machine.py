@@ -76,8 +76,8 @@ def add(app: FastAPI, web: Web) -> None:
         require_token(web, request)
         problems = await web.actions.reload()
         if problems:
-            return PlainTextResponse("".join(f"{problem}\n" for problem in problems), 422)
-        return PlainTextResponse("reloaded\n")
+            return JSONResponse({"reloaded": False, "problems": [str(problem) for problem in problems]}, 422)
+        return JSONResponse({"reloaded": True})
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:

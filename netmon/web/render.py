@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,9 +12,10 @@ from typing import Any, Protocol
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from netmon.model import CONDITIONS, Evidence, Incident
+from netmon.model import CONDITIONS, Evidence, Figure, Incident
 from netmon.state import State
 from netmon.web import pages
+from netmon.web.alert_text import alert_text
 from netmon.web.format import exact_text, number_text, split_duration, time_text
 
 HERE = Path(__file__).parent
@@ -27,6 +28,20 @@ GLYPHS = {
     "up": "•", "degraded": "▲", "down": "×", "unreachable": "↑", "unknown": "?",
     "ok": "•", "warning": "▲", "alarm": "!", "stale": "…", "explained": "↑", "invalid": "?",
 }  # fmt: skip
+
+# Figures on the page of a site: words and unit.
+FIGURES = {
+    "netmon_device_cpu_ratio": ("page.fig_cpu", "ratio"),
+    "netmon_device_memory_ratio": ("page.fig_memory", "ratio"),
+    "netmon_device_temperature_celsius": ("page.fig_temperature", "°C"),
+    "netmon_device_fan_ok": ("page.fig_fan", "flag"),
+    "netmon_device_supply_ok": ("page.fig_supply", "flag"),
+    "netmon_optical_rx_dbm": ("page.fig_light", "dBm"),
+    "netmon_neighbor_up": ("page.fig_neighbor", "flag"),
+    "netmon_ups_on_battery": ("page.fig_battery", "flag"),
+    "netmon_ups_charge_ratio": ("page.fig_charge", "ratio"),
+    "netmon_ups_runtime_seconds": ("page.fig_runtime", "s"),
+}
 
 
 class Texts(Protocol):
@@ -46,11 +61,20 @@ def assets_version() -> str:
 class Renderer:
     """Renders pages of one state in one language."""
 
-    def __init__(self, state: State, words: Mapping[str, Texts], language: str, default: str, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        state: State,
+        words: Mapping[str, Texts],
+        language: str,
+        default: str,
+        zone: tzinfo,
+        summaries: Mapping[str, str],
+    ) -> None:
         self.state = state
         self.language = language
         self.zone = zone
         self._words = words[language]
+        self._summaries = summaries  # of the alerts, in this language
         self._now = 0.0
         self._environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -62,7 +86,7 @@ class Renderer:
         )
         self._environment.globals.update(
             lang=language,
-            languages=sorted(words),
+            languages=sorted(words, key=lambda code: (code != default, code)),
             query="" if language == default else f"?lang={language}",
             assets=assets_version(),
             glyph=GLYPHS,
@@ -77,6 +101,7 @@ class Renderer:
             unit=lambda code: UNITS.get(code, code),
             evidence=self.evidence,
             kind_text=self.kind_text,
+            figures=self.figures,
         )
 
     def text(self, key: str, *, default: str | None = None, **args: object) -> str:
@@ -94,14 +119,36 @@ class Renderer:
     def kind_text(self, incident: Incident) -> str:
         """What is wrong, in few words: the condition, or the alerts that make up the incident."""
         if incident.kind == "alert" and incident.alerts:
-            name = incident.alerts[0][0]
-            return self.text(f"alert.{name}", default=name)
+            name, labels = key = incident.alerts[0]
+            alert = self.state.alerts.get(key)
+            summary = self._summaries.get(name, name)
+            return alert_text(summary, labels, alert.value if alert else None, self.state, self.language)
         if incident.kind == "outage":
             return self.text("page.kind_node" if incident.subject.kind == "node" else "page.kind_outage")
         return self.text(f"page.kind_{incident.kind}", default=incident.kind)
 
+    def figures(self, figures: Iterable[Figure]) -> list[tuple[str, str]]:
+        """The figures that people ask for, as (name, value with unit); the others are for Prometheus."""
+        shown = []
+        for figure in figures:
+            key, unit = FIGURES.get(figure.name, ("", ""))
+            if key:
+                given = dict(figure.labels)
+                which = given.get("sensor") or given.get("ifName") or given.get("peer") or ""
+                shown.append((f"{self.text(key)} {which}".strip(), self._quantity(figure.value, unit)))
+        return shown
+
+    def _quantity(self, value: float, unit: str) -> str:
+        if unit == "ratio":
+            return f"{number_text(value * 100, self.language, 3)} %"
+        if unit == "s":
+            return self.duration(value)
+        if unit == "flag":
+            return self.text("page.yes" if value else "page.no")
+        return f"{number_text(value, self.language)} {unit}"
+
     def duration(self, seconds: float) -> str:
-        return " ".join(f"{count} {self.text(f'page.unit_{unit}')}" for count, unit in split_duration(seconds))
+        return " ".join(f"{count} {self.text(f'unit.{unit}')}" for count, unit in split_duration(seconds))
 
     def _age(self, at: float) -> Markup:
         """How long ago, counted on by the browser. `live` leaves this text out when it looks for changes."""

@@ -5,17 +5,44 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from netmon.errors import NetmonError
+from netmon.web.context import LOCAL
 
 log = logging.getLogger(__name__)
 
 GRACE_S = 3  # what is still being answered may end; streams are closed before
+BACKLOG = 128
+
+
+@contextlib.asynccontextmanager
+async def serve(app: FastAPI, host: str = "", port: int = 0, *, uds: str = "") -> AsyncIterator[int]:
+    """Serve within the block, on an address or on a unix socket; yields the port.
+
+    Raises NetmonError, naming the address, where it cannot listen. At the end live streams are closed at once, so that
+    nobody is waited for who would never leave.
+    """
+    sock = _listen_unix(uds) if uds else await _listen(host, port)
+    server = _Server(_config(_Local(app) if uds else app))
+    task = asyncio.create_task(server.serve(sockets=[sock]), name=f"web-server-{'uds' if uds else 'tcp'}")
+    bound = 0 if uds else int(sock.getsockname()[1])
+    log.info("web listening address=%s", uds or f"{host}:{bound}")
+    try:
+        yield bound
+    finally:
+        app.state.web.live.close()
+        server.should_exit = True
+        await task
+        if uds:
+            _forget(uds)
 
 
 class _Server(uvicorn.Server):
@@ -24,74 +51,73 @@ class _Server(uvicorn.Server):
         yield  # signals are the daemon's own
 
 
-class WebServer:
-    """Serves ``app`` on ``host:port``. `start` returns when it listens; `close` ends streams at once."""
+class _Local:
+    """Marks requests that came over the unix socket; no request over TCP can bear the mark."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self.host = host
-        self.port = port  # after `start` the real one, if 0 was asked for
-        self._server: _Server | None = None
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Listen; raises NetmonError naming the address when that is not possible."""
-        sock = await _listen(self.host, self.port)
-        self.port = sock.getsockname()[1]
-        config = uvicorn.Config(
-            self._app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            date_header=False,
-            ws="none",
-            timeout_graceful_shutdown=GRACE_S,
-        )
-        self._server = _Server(config)
-        self._task = asyncio.create_task(self._server.serve(sockets=[sock]), name="web-server")
-        log.info("web listening host=%s port=%d", self.host, self.port)
-
-    async def wait(self) -> None:
-        """Until the server ends."""
-        if self._task:
-            await asyncio.shield(self._task)
-
-    async def close(self) -> None:
-        """End all live streams at once, let answers in progress end, then stop."""
-        self._app.state.web.live.close()
-        if self._server and self._task:
-            self._server.should_exit = True
-            await self._task
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app({**scope, LOCAL: True}, receive, send)
 
 
-async def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve until cancelled."""
-    server = WebServer(app, host, port)
-    await server.start()
-    try:
-        await server.wait()
-    finally:
-        await server.close()
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=GRACE_S,
+    )
 
 
 async def _listen(host: str, port: int) -> socket.socket:
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
+        with _closing_on_error(socket.socket(family, socket.SOCK_STREAM)) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             sock.bind(address)
-            sock.listen(128)
+            sock.listen(BACKLOG)
             sock.setblocking(False)
-        except OSError:
-            sock.close()
-            raise
+            return sock
     except OSError as error:
         raise NetmonError(f"web: cannot listen on {host}:{port}: {error.strerror or error}") from error
-    return sock
+
+
+def _listen_unix(path: str) -> socket.socket:
+    """Only the owner may connect. A file left by a daemon that was killed is replaced, a living one's is not."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                Path(path).unlink()
+            except FileNotFoundError:
+                pass
+            else:
+                raise NetmonError(f"web: cannot listen on {path}: another daemon does")
+        with _closing_on_error(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock:
+            os.fchmod(sock.fileno(), 0o600)  # before bind, so that the file never has another mode
+            sock.bind(path)
+            sock.listen(BACKLOG)
+            sock.setblocking(False)
+            return sock
+    except OSError as error:
+        raise NetmonError(f"web: cannot listen on {path}: {error.strerror or error}") from error
+
+
+def _forget(path: str) -> None:
+    Path(path).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _closing_on_error(sock: socket.socket) -> Iterator[socket.socket]:
+    try:
+        yield sock
+    except BaseException:
+        sock.close()
+        raise
