@@ -144,7 +144,7 @@ class Renderer:
         if unit == "s":
             return self.duration(value)
         if unit == "flag":
-            return self.text("page.yes" if value else "page.no")
+            return self.text("page.flag_yes" if value else "page.flag_no")
         return f"{number_text(value, self.language)} {unit}"
 
     def duration(self, seconds: float) -> str:
