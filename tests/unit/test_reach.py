@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from netmon.collectors.probes.reach import Tracker
+from netmon.collectors.probes.reach import Phase, Tracker
 from netmon.config import ProbeConfig
 from netmon.state import Reach
 
@@ -270,3 +270,87 @@ def test_no_false_outage_in_half_an_hour_of_15_percent_loss(kind: str, lines: in
     assert false == 0
     assert blips > 30 * lines  # the loss was there
     assert sum(ratios) / lines == pytest.approx(0.15, abs=0.02)  # and bursts did not bias it
+
+
+class Hand:
+    """A tracker driven by hand: every due probe is sent, answers come only as the test says."""
+
+    def __init__(self) -> None:
+        self.tracker = Tracker("line-1", CONFIG, 0.0)
+        self.sent: dict[int, float] = {}
+
+    def send_until(self, until: float) -> list[int]:
+        """Send what is due; returns the tokens."""
+        tokens = []
+        while self.tracker.due_at <= until:
+            token, now = len(self.sent), self.tracker.due_at
+            self.sent[token] = now
+            self.tracker.sent(token, now)
+            tokens.append(token)
+        return tokens
+
+    def answer(self, token: int, now: float) -> Reach | None:
+        return self.tracker.answered(token, self.sent[token], now - self.sent[token], now)
+
+    def lose(self, tokens: list[int], now: float) -> None:
+        for token in tokens:
+            self.tracker.lost(token, now)
+
+
+def test_an_answer_from_before_the_loss_is_no_proof_of_life() -> None:
+    hand = Hand()
+    early, first = hand.send_until(3.0)
+    hand.lose([first], 4.0)  # the one before it is still on its way
+    burst = hand.send_until(5.0)
+    hand.answer(early, 5.0)
+    assert hand.tracker.phase is Phase.SUSPECT
+    hand.lose(burst + hand.send_until(9.0), 10.0)
+    assert (hand.tracker.reach().lost, hand.tracker.reach().since) == (True, 3.0)
+
+
+def test_an_answer_from_before_the_outage_is_no_return() -> None:
+    hand = Hand()
+    early, first = hand.send_until(3.0)
+    hand.lose([first], 4.0)
+    hand.lose(hand.send_until(9.0), 10.0)
+    assert hand.tracker.reach().lost is True
+    hand.answer(early, 10.5)
+    assert hand.tracker.phase is Phase.DOWN
+    hand.answer(first, 10.6)  # sent in it: the line passes packets again
+    assert hand.tracker.phase is Phase.RETURNING
+
+
+def lost_and_one_answer() -> tuple[Hand, list[int]]:
+    """An outage, its first answer at 15.005, and the four quick probes that follow."""
+    hand = Hand()
+    hand.lose(hand.send_until(0.0), 1.0)
+    hand.lose(hand.send_until(5.5), 7.0)
+    assert hand.tracker.phase is Phase.DOWN
+    before, first = hand.send_until(15.0)[-2:]
+    hand.answer(first, 15.005)
+    quick = hand.send_until(16.5)
+    assert len(quick) == 4
+    return hand, [before, *quick]
+
+
+def test_two_of_the_quick_probes_must_be_answered() -> None:
+    hand, (_, one, two, three, four) = lost_and_one_answer()
+    hand.answer(one, 15.01)
+    hand.lose([two, three], 16.7)
+    assert hand.tracker.reach().lost is True
+    hand.lose([four], 17.0)
+    assert hand.tracker.reach().lost is True
+    assert hand.tracker.phase is Phase.DOWN  # the next regular answer begins anew
+    (again,) = hand.send_until(18.0)
+    hand.answer(again, 18.005)
+    assert hand.tracker.phase is Phase.RETURNING
+
+
+def test_a_reordered_answer_is_no_confirmation() -> None:
+    hand, (before, one, two, _, _) = lost_and_one_answer()
+    hand.answer(one, 15.01)
+    hand.answer(before, 15.02)
+    assert hand.tracker.reach().lost is True
+    back = hand.answer(two, 15.31)
+    assert back is not None
+    assert (back.lost, back.since) == (False, pytest.approx(15.005))
