@@ -50,9 +50,7 @@ def make_certificates(folder: Path) -> None:
     folder.joinpath("ca.crt").write_bytes(build("test ca", "test ca", ca_key, ca_key))
     folder.joinpath("server.crt").write_bytes(build("test broker", "test ca", key, ca_key))
     folder.joinpath("server.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
 
 

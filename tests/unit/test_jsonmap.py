@@ -40,33 +40,55 @@ def local(text: str) -> float:
     [
         (
             CHIRPSTACK,
-            {"time": "2022-07-18T09:34:15.775023242+00:00", "batteryLevel": 88.3, "rxInfo": [{"rssi": -48}, {"rssi": -36}]},
-            [("battery", 88.3, "%", local("2022-07-18T09:34:15.775023+00:00")),
-             ("rssi", -36, "", local("2022-07-18T09:34:15.775023+00:00"))],
+            {
+                "time": "2022-07-18T09:34:15.775023242+00:00",
+                "batteryLevel": 88.3,
+                "rxInfo": [{"rssi": -48}, {"rssi": -36}],
+            },
+            [
+                ("battery", 88.3, "%", local("2022-07-18T09:34:15.775023+00:00")),
+                ("rssi", -36, "", local("2022-07-18T09:34:15.775023+00:00")),
+            ],
         ),
         (  # a time without a zone is the province's
             TASMOTA,
             {"Time": "2018-01-17T18:59:50", "ENERGY": {"Total": 1.956, "Today": 0.049, "Power": 9}},
-            [("power", 9, "W", local("2018-01-17T11:59:50+00:00")), ("today", 0.049, "kWh", local("2018-01-17T11:59:50+00:00"))],
+            [
+                ("power", 9, "W", local("2018-01-17T11:59:50+00:00")),
+                ("today", 0.049, "kWh", local("2018-01-17T11:59:50+00:00")),
+            ],
         ),
         (  # null is left out
             SHELLY,
-            {"src": "shellypro3em-1234567890ab", "params": {"ts": 1757059829.08, "em:0": {"c_voltage": 228.3, "n_current": None}}},
+            {
+                "src": "shellypro3em-1234567890ab",
+                "params": {"ts": 1757059829.08, "em:0": {"c_voltage": 228.3, "n_current": None}},
+            },
             [("voltage", 228.3, "V", 1757059829.08)],
         ),
-        ({"fields": {"t": {"path": "data.temp", "scale": 0.1, "offset": -40, "unit": "Cel"}}}, {"data": {"temp": 655}},
-         [("t", 25.5, "Cel", None)]),
-        ({"fields": {"t": {"path": "v"}}, "time": "ts", "time_format": "unix_ms"}, {"v": 1, "ts": 1700000000500},
-         [("t", 1, "", 1700000000.5)]),
+        (
+            {"fields": {"t": {"path": "data.temp", "scale": 0.1, "offset": -40, "unit": "Cel"}}},
+            {"data": {"temp": 655}},
+            [("t", 25.5, "Cel", None)],
+        ),
+        (
+            {"fields": {"t": {"path": "v"}}, "time": "ts", "time_format": "unix_ms"},
+            {"v": 1, "ts": 1700000000500},
+            [("t", 1, "", 1700000000.5)],
+        ),
         ({"fields": {"t": {"path": "v"}}, "time": "ts"}, {"v": 1}, [("t", 1, "", None)]),
-        ({"fields": {"door": {"path": "s", "values": {"open": 1, "closed": 0}}}}, {"s": " OPEN "}, [("door", 1, "", None)]),
+        (
+            {"fields": {"door": {"path": "s", "values": {"open": 1, "closed": 0}}}},
+            {"s": " OPEN "},
+            [("door", 1, "", None)],
+        ),
         ({"fields": {"on": {"path": "s"}}}, {"s": True}, [("on", 1, "", None)]),
         ({"fields": {"t": {"path": "s"}}}, {"s": "23.4"}, [("t", 23.4, "", None)]),
         ({"fields": {"level": {"path": "p.level", "default": 0}}}, {"p": {}}, [("level", 0, "", None)]),
         ({"fields": {"t": {"path": "s"}}}, {"other": 1}, []),
         ({"fields": {"t": {"path": "[0].s"}}}, [{"s": 3}], [("t", 3, "", None)]),
     ],
-)  # fmt: skip
+)
 def test_decoded(mapping: dict[str, object], payload: object, expected: list[tuple[object, ...]]) -> None:
     assert check_mapping(mapping) == []
     found = decode(json.dumps(payload).encode(), NOW, mapping)
@@ -132,4 +154,6 @@ def test_every_mistake_of_a_mapping_is_named(mapping: dict[str, object], words: 
 def test_offset_of_times_without_zone() -> None:
     mapping = {"fields": {"t": {"path": "v"}}, "time": "ts", "time_format": "iso", "utc_offset": "+00:00"}
     payload = b'{"v":1,"ts":"2026-01-02T03:04:05"}'
-    assert bind("meter", {"meter": mapping})(payload, NOW)[0].at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
+    assert (
+        bind("meter", {"meter": mapping})(payload, NOW)[0].at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
+    )

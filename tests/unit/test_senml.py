@@ -34,7 +34,10 @@ def test_rfc_8428_section_5_1_2() -> None:
 @pytest.mark.parametrize(
     ("pack", "expected"),
     [
-        ([{"n": "urn:dev:ow:10e2073a01080063", "u": "Cel", "v": 23.1}], [("urn:dev:ow:10e2073a01080063", 23.1, "Cel", None)]),
+        (
+            [{"n": "urn:dev:ow:10e2073a01080063", "u": "Cel", "v": 23.1}],
+            [("urn:dev:ow:10e2073a01080063", 23.1, "Cel", None)],
+        ),
         ([{"n": "a", "v": 1, "t": 0}], [("a", 1, "", None)]),  # "now" is no clock
         ([{"n": "a", "v": 1, "t": -30}], [("a", 1, "", NOW - 30)]),
         ([{"n": "a", "v": 1, "t": 5}], [("a", 1, "", NOW + 5)]),
@@ -53,7 +56,7 @@ def test_rfc_8428_section_5_1_2() -> None:
         ([{"bver": 10, "n": "a", "v": 1}], [("a", 1, "", None)]),
         ([], []),
     ],
-)  # fmt: skip
+)
 def test_resolved(pack: object, expected: list[tuple[object, ...]]) -> None:
     assert [record[:4] for record in decode(json.dumps(pack).encode(), NOW)] == expected
 

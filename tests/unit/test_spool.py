@@ -150,7 +150,9 @@ def test_oldest_are_dropped_and_counted_when_the_budget_is_spent(
     assert size < 400_000 * 2 + 8_000_000, "with its log, which SQLite bounds"
 
 
-@pytest.mark.parametrize("damage", [b"this is not a database, but it is long enough to look like one" * 99, b"\0" * 4096])
+@pytest.mark.parametrize(
+    "damage", [b"this is not a database, but it is long enough to look like one" * 99, b"\0" * 4096]
+)
 def test_a_file_that_is_no_database_is_moved_aside(
     opened: Opener, damage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,0 +1,267 @@
+"""States of sensors: tables of (time, what happens, state then)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from netmon.model import Condition, Reading, Sensor, SensorState, SensorType
+from netmon.sensors import EXPLAINED_LATE_S, step
+from netmon.state import SensorView
+
+SENSOR = Sensor("s", "room", "t", "senml")
+ROOM = SensorType(
+    "room",
+    "temperature",
+    "Cel",
+    valid_min=-40,
+    valid_max=85,
+    warn_above=35,
+    alarm_above=40,
+    hysteresis=1,
+    hold_s=900,
+    silence_s=3600,
+)
+DOOR = SensorType("door", "open", "", report="on-change", silence_s=0)
+POWER = SensorType("power", "voltage", "V", warn_below=200, alarm_below=180, hysteresis=5)
+
+T0 = 1_000_000.0
+
+
+class Bench:
+    """One sensor; each call is one step."""
+
+    def __init__(self, kind: SensorType = ROOM) -> None:
+        self.kind = kind
+        self.view = SensorView("s")
+        self.via: Condition | None = "up"
+        self.broker: bool | None = True
+
+    def at(
+        self, offset_s: float, value: float | None = None, *, measured: float | None = None, retained: bool = False
+    ) -> SensorState:
+        """Step at T0 + offset with a reading (device time T0 + measured) or none."""
+        now = T0 + offset_s
+        reading = None
+        if value is not None:
+            reading = Reading("s", value, now, None if measured is None else T0 + measured, retained)
+        self.view = step(self.view, SENSOR, self.kind, now, reading, self.via, self.broker)
+        return self.view.state
+
+    def since(self) -> float:
+        return self.view.since - T0
+
+
+@pytest.mark.parametrize(
+    ("kind", "events"),
+    [
+        pytest.param(ROOM, [(0, None, "unknown"), (10, 25, "ok"), (20, None, "ok")], id="first value"),
+        pytest.param(ROOM, [(0, 36, "ok"), (899, None, "ok"), (900, None, "warning"), (901, 36, "warning")], id="held"),
+        pytest.param(
+            ROOM,
+            [
+                (0, 41, "ok"),
+                (900, None, "alarm"),
+                (1000, 39.5, "alarm"),
+                (1100, 38.9, "warning"),
+                (1200, 34.5, "warning"),
+                (1300, 33.9, "ok"),
+            ],
+            id="down again with hysteresis",
+        ),
+        pytest.param(
+            ROOM,
+            [(0, 41, "ok"), (600, 34.9, "ok"), (700, 41, "ok"), (1599, None, "ok"), (1600, None, "alarm")],
+            id="the hold begins anew",
+        ),
+        pytest.param(
+            ROOM,
+            [(0, 36, "ok"), (800, 41, "ok"), (900, None, "warning"), (1699, None, "warning"), (1700, None, "alarm")],
+            id="each level has its own hold",
+        ),
+        pytest.param(
+            ROOM,
+            [(0, 36, "ok"), (900, None, "warning"), (1000, 34.5, "warning"), (1100, 36, "warning")],
+            id="within the hysteresis it stays",
+        ),
+        pytest.param(
+            ROOM,
+            [(0, 25, "ok"), (1, 85.1, "invalid"), (2, 25, "ok"), (3, -41, "invalid"), (4, -40, "ok")],
+            id="valid range",
+        ),
+        pytest.param(ROOM, [(0, 35, "ok"), (900, None, "ok")], id="at the limit is not beyond it"),
+        pytest.param(
+            POWER,
+            [
+                (0, 230, "ok"),
+                (1, 199, "warning"),
+                (2, 204, "warning"),
+                (3, 205, "ok"),
+                (4, 100, "alarm"),
+                (5, 184, "alarm"),
+                (6, 185, "warning"),
+                (7, 230, "ok"),
+            ],
+            id="below, without hold",
+        ),
+        pytest.param(DOOR, [(0, 0, "ok"), (10**7, None, "ok"), (10**7 + 1, 1, "ok")], id="on change is never stale"),
+        pytest.param(
+            replace(DOOR, silence_s=86_400),
+            [(0, 0, "ok"), (86_400, None, "ok"), (86_401, None, "stale")],
+            id="on change with a heartbeat",
+        ),
+        pytest.param(ROOM, [(0, 25, "ok"), (3600, None, "ok"), (3601, None, "stale"), (3700, 26, "ok")], id="silence"),
+        pytest.param(
+            ROOM,
+            [(0, 41, "ok"), (900, None, "alarm"), (3601, None, "stale"), (3700, 41, "alarm")],
+            id="still hot after a silence",
+        ),
+        pytest.param(
+            ROOM,
+            [(0, 41, "ok"), (900, None, "alarm"), (3601, None, "stale"), (3700, 25, "ok")],
+            id="cool after a silence",
+        ),
+    ],
+)
+def test_readings_and_time(kind: SensorType, events: list[tuple[float, float | None, SensorState]]) -> None:
+    bench = Bench(kind)
+    assert [(at, value, bench.at(at, value)) for at, value, _ in events] == events
+
+
+def test_since_is_the_true_beginning() -> None:
+    bench = Bench()
+    bench.at(0, 25)
+    bench.at(100, 36)
+    bench.at(500, 41)
+    bench.at(1050)
+    assert (bench.view.state, bench.since()) == ("warning", 100)
+    bench.at(1450)
+    assert (bench.view.state, bench.since()) == ("alarm", 500)
+    bench.at(9000)
+    assert (bench.view.state, bench.since()) == ("stale", 500 + 3600)
+
+
+def test_retained_replays_are_never_fresh() -> None:
+    bench = Bench()
+    assert bench.at(0, 41, retained=True) == "unknown"
+    assert bench.view.value == 41, "shown, where nothing else is known"
+    assert bench.view.received_at is None
+    assert bench.at(5000) == "unknown", "and no sign of life"
+    bench.at(6000, 25)
+    assert bench.at(9000, 99, retained=True) == "ok"
+    assert bench.view.value == 25
+    assert bench.at(9601) == "stale"
+
+
+def test_late_readings_change_nothing() -> None:
+    bench = Bench()
+    bench.at(1000, 25, measured=990)
+    before = bench.view
+    bench.at(1001, 41, measured=900)
+    assert bench.view == before
+    bench.at(1002, 26, measured=990)
+    assert bench.view.value == 26, "the same moment again: the later arrival holds"
+
+
+def test_silence_is_counted_from_when_it_was_measured() -> None:
+    bench = Bench()
+    bench.at(0)
+    bench.at(3000, 25, measured=0)
+    assert bench.at(3600) == "ok"
+    assert bench.at(3601) == "stale"
+    bench.at(4000, 25, measured=9999)
+    assert bench.at(4000 + 3601) == "stale", "a device clock ahead does not prolong its life"
+
+
+@pytest.mark.parametrize("condition", ["down", "unreachable"])
+def test_explained_by_what_it_comes_through(condition: Condition) -> None:
+    bench = Bench()
+    bench.at(0, 25)
+    bench.via = condition
+    assert bench.at(3600) == "ok"
+    assert bench.at(3601) == "explained"
+    bench.via = "up"
+    assert bench.at(5000) == "unknown", "the line is back, it has its time to report"
+    assert bench.at(8600) == "unknown"
+    assert bench.at(8601) == "stale"
+    assert bench.since() == 8600
+
+
+def test_dead_before_the_line_was_stays_stale() -> None:
+    bench = Bench()
+    bench.at(0, 25)
+    bench.at(3700)
+    bench.via = "down"
+    assert bench.at(3700 + EXPLAINED_LATE_S) == "stale"
+    assert bench.at(9000) == "stale"
+
+
+def test_silence_noticed_just_before_the_line_is_judged_is_explained() -> None:
+    bench = Bench()
+    bench.at(0, 25)
+    assert bench.at(3601) == "stale"
+    bench.via = "down"
+    assert bench.at(3630) == "explained"
+
+
+def test_on_change_cannot_be_heard_when_the_line_is_down() -> None:
+    bench = Bench(DOOR)
+    bench.at(0, 1)
+    bench.via = "down"
+    assert bench.at(10) == "explained"
+    bench.via = "up"
+    assert bench.at(20) == "ok"
+
+
+def test_netmon_blind_is_unknown_not_stale() -> None:
+    bench = Bench()
+    bench.at(0, 25)
+    bench.via = "unknown"
+    assert bench.at(3600) == "ok"
+    assert bench.at(3601) == "unknown"
+
+
+def test_no_broker_makes_it_unknown_and_gives_time_after() -> None:
+    bench = Bench()
+    bench.at(0, 25)
+    bench.broker = False
+    assert bench.at(10) == "unknown"
+    assert bench.at(7000) == "unknown"
+    bench.broker = True
+    assert bench.at(7100) == "unknown"
+    assert bench.at(7200, 25, measured=500) == "unknown", "what had waited at the broker is no sign of life now"
+    assert bench.at(7300, 26) == "ok"
+    bench.broker = None
+    assert bench.at(7400) == "ok", "readings that need no broker"
+
+
+def test_a_short_loss_of_the_broker_brings_the_state_back() -> None:
+    bench = Bench()
+    bench.at(0, 41)
+    assert bench.at(900) == "alarm"
+    bench.broker = False
+    assert bench.at(910) == "unknown"
+    bench.broker = True
+    assert bench.at(920) == "alarm"
+    assert bench.since() == 0
+
+
+def test_cellular_is_never_explained() -> None:
+    bench = Bench()
+    bench.via = None
+    bench.at(0, 25)
+    assert bench.at(3601) == "stale"
+
+
+def test_restored_alarm_goes_on_without_a_new_hold() -> None:
+    bench = Bench()
+    bench.view = SensorView("s", "alarm", T0 - 50, 41, None, T0 - 100, breach_since=T0 - 1000, alarm_since=T0 - 1000)
+    assert bench.at(0) == "alarm"
+    assert bench.since() == -50
+
+
+def test_a_reading_of_another_sensor_is_none() -> None:
+    view = SensorView("s")
+    after = step(view, SENSOR, ROOM, T0, Reading("other", 1.0, T0), None, True)
+    assert after == replace(view, hearing_since=T0)
