@@ -48,12 +48,14 @@ class Check:
     def _report(self, kind: str, name: str, key: str, message: str, allowed: str = "") -> None:
         self.draft.places[kind, name].problem(key, message, allowed)
 
-    def _known(self, kind: str, name: str, key: str, value: str, known: Collection[str], what: str) -> bool:
+    def _known(
+        self, kind: str, name: str, key: str, value: str, known: Collection[str], what: str, source: str = "known"
+    ) -> bool:
         """Whether ``value`` names one of ``known``; says so if not. What was wrong already is not told again."""
         if value in known:
             return True
         if value and self.complete:
-            self._report(kind, name, key, f'unknown {what} "{value}"', suggest(value, known, "known"))
+            self._report(kind, name, key, f'unknown {what} "{value}"', suggest(value, known, source))
         return False
 
     def _nodes(self) -> None:
@@ -76,7 +78,7 @@ class Check:
             roles.setdefault(line.site, []).append(line.role)
         for site in self.draft.sites.values():
             self._known("site", site.id, "area", site.area, self.draft.areas, "area")
-            self._known("site", site.id, "level", site.level, levels, "level (it has no alerts: tell_after:)")
+            self._known("site", site.id, "level", site.level, levels, "level", "the keys of alerts.tell_after")
             for contact in site.contacts:
                 self._known("site", site.id, "contacts", contact, self.draft.contacts, "contact")
             for alert in site.thresholds:
@@ -158,7 +160,9 @@ class Check:
             for area in contact.areas:
                 self._known("contact", contact.id, "areas", area, self.draft.areas, "area")
             for channel in contact.channels:
-                self._known("contact", contact.id, "channels", channel, channels, "channel (of notify: channels:)")
+                self._known(
+                    "contact", contact.id, "channels", channel, channels, "channel", "the keys of notify.channels"
+                )
 
     def _settings(self) -> None:
         config, places = self.draft.config, self.settings.places
@@ -194,9 +198,9 @@ class Check:
         """One device per address and port, one probe target per address; a line may share its own device's address."""
         draft = self.draft
         devices: dict[tuple[str, int], str] = {}
-        holders: dict[str, list[Device]] = {}
+        holders: dict[str, Device] = {}
         for device in draft.devices.values():
-            holders.setdefault(device.address, []).append(device)
+            holders.setdefault(device.address, device)
             first = devices.setdefault((device.address, device.port), device.id)
             if device.address and first != device.id:
                 text = f'address {device.address} port {device.port} is that of device "{first}" too'
@@ -208,13 +212,13 @@ class Check:
             if probe is None or not probe.address:
                 continue
             other = targets.setdefault(probe.address, (kind, name))
+            held = holders.get(probe.address)
             if other != (kind, name):
                 text = f'address {probe.address} is probed for {other[0]} "{other[1]}" too'
                 self._report(kind, name, "address", text)
-            for held in holders.get(probe.address, []):
-                if (held.site or held.node) != owner:
-                    text = f'address {probe.address} is that of device "{held.id}" of another place'
-                    self._report(kind, name, "address", text)
+            elif held and (held.site or held.node) != owner:
+                text = f'address {probe.address} is that of device "{held.id}" of another place'
+                self._report(kind, name, "address", text)
 
     def _sms(self) -> None:
         draft = self.draft

@@ -16,8 +16,14 @@ from netmon.errors import Problem
 # TCVN 5712:1993, codes A8..AE (ă â ê ô ơ ư đ) and B5..BE (vowels with a tone), as Latin-1 shows them.
 _TCVN3 = re.compile(r"[^\W\d_][\xa8\xa9\xaa\xab\xac\xad\xae\xb5\xb6\xb7\xb8\xb9\xbb\xbc\xbd\xbe]")
 _VNI = re.compile(r"[aeiouyAEIOUY][øûïåäëüØÛÏÅÄËÜ]")
+# UTF-8 that a program took for Latin-1 or Windows-1252 and saved again: "Lá»™c" for "Lộc".
+_TWICE = re.compile(r"á[»º].|Ã[\xa0-\xbf]|Æ[°¡]|Ä[\x91‘]")
 _ADVICE = "convert it to Unicode first (UniKey does), then export as UTF-8"
-_KINDS = (("TCVN3 (.VnTime fonts)", _TCVN3), ("VNI (VNI-Times fonts)", _VNI))
+_KINDS = (
+    ("UTF-8 that was opened as another encoding and saved", _TWICE, 'import it as "65001: UTF-8", then export again'),
+    ("TCVN3 (.VnTime fonts), not Unicode", _TCVN3, _ADVICE),
+    ("VNI (VNI-Times fonts), not Unicode", _VNI, _ADVICE),
+)
 
 
 def decode_text(data: bytes, name: str, problems: list[Problem]) -> str | None:
@@ -31,12 +37,11 @@ def decode_text(data: bytes, name: str, problems: list[Problem]) -> str | None:
     except UnicodeDecodeError:
         text, broken = data.decode("latin-1"), True
     for number, line in enumerate(text.splitlines(), 1):
-        for kind, pattern in _KINDS:
+        for kind, pattern, advice in _KINDS:
             if found := pattern.search(line):
                 start = max(line.rfind(sep, 0, found.start()) for sep in ",;\t") + 1
                 shown = line[start : start + 40].strip(' "')
-                text = f'"{shown}" looks like {kind}, not Unicode'
-                problems.append(Problem(name, number, "", text, _ADVICE))
+                problems.append(Problem(name, number, "", f'"{shown}" looks like {kind}', advice))
                 return None
         if broken and any("\x80" <= c <= "\xff" for c in line):
             problems.append(Problem(name, number, "", "not UTF-8", 'save as "CSV UTF-8"'))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from netmon.addresses import parse_pair
 from netmon.config import Channel, Config
@@ -24,7 +24,6 @@ from netmon.yamlvalues import DURATION, suggest
 CHANNEL_KINDS = ("apprise", "http", "alertmanager")
 LANGUAGES = ("vi", "en")
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "ProbeConfig.kind": ("icmp", "stamp", "tcp", "snmp", "none"),
     "Channel.kind": CHANNEL_KINDS,
     "Channel.form": ("long", "short", "sms"),
     "Channel.detail": ("plain", "full"),
@@ -125,8 +124,8 @@ class Settings:
             return int(number or 0) if hint is int else number
         if hint is float:
             return entry.duration(key, default, low=low, high=high)
-        if hint is str:
-            text = entry.text(key, default, choices=_CHOICES.get(place, ()))
+        if hint is str or get_origin(hint) is Literal:
+            text = entry.text(key, default, choices=_CHOICES.get(place, get_args(hint)))
             return self._file(entry, key, text) if name in _FILES and text else text
         if hint == Secret | None:
             return self.secrets.read(entry, key)
