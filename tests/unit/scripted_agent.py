@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -56,9 +57,12 @@ class Agent(asyncio.DatagramProtocol):
         self.port = 0
 
     async def start(self, host: str = "127.0.0.1") -> Agent:
-        loop = asyncio.get_running_loop()
-        self.transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(host, 0))
-        self.port = self.transport.get_extra_info("sockname")[1]
+        self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((host, 0))
+        self.sock.setblocking(False)
+        self.port = self.sock.getsockname()[1]
+        self.asked = asyncio.Event()
+        self.transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=self.sock)
         return self
 
     def target(self, version: str = "2c", host: str = "127.0.0.1") -> Target:
@@ -68,11 +72,12 @@ class Agent(asyncio.DatagramProtocol):
         message = decode_message(data)
         self.seen.append(message)
         self.client = addr
+        self.asked.set()
         answer = self.script(self, message) if self.script else None
         if answer is None:
             answer = self.answer(message)
         for datagram in [answer] if isinstance(answer, bytes) else answer:
-            self.transport.sendto(datagram, addr)
+            self.sock.sendto(datagram, addr)  # the transport would not send an empty one
 
     def reply(self, message: Message, varbinds: Iterable[VarBind], status: int = 0, index: int = 0) -> bytes:
         return encode_message(message.version, message.community, RESPONSE, message.request_id, status, index, varbinds)

@@ -135,7 +135,8 @@ class Engine:
             out.extend(v for v in await self.get(target, [root], budget_s=budget_s) if v.tag not in EXCEPTIONS)
         return out
 
-    async def _link(self, target: Target) -> Link:
+    async def peer(self, target: Target) -> Peer:
+        """What is remembered of an agent: its round trip, its version, whether it is silent."""
         if target.credential.version not in ("1", "2c"):
             text = f"{target.key}: SNMP version {target.credential.version} is not supported"
             raise CollectError("version", text, device=target.key, retryable=False)
@@ -143,6 +144,10 @@ class Engine:
         if peer is None:
             peer = self._peers[target.host, target.port] = Peer(self._config.timeout_s)
         peer.family, peer.address = await self._resolver.resolve(target.host, target.port, self._config.timeout_s)
+        return peer
+
+    async def _link(self, target: Target) -> Link:
+        peer = await self.peer(target)
         return Link(self._transport, self._requests, peer, target, self._config.retries, self.stats)
 
     def _budget_s(self, budget_s: float | None) -> float:

@@ -162,6 +162,10 @@ class Link:
         exchange = self.send(pdu_type, 0, oids, done, attempts=attempts, version=version)
         try:
             return await future
+        except asyncio.CancelledError:
+            if exchange.attempt:  # the budget was over first; it has been silent for a whole timeout
+                self.peer.no_answer()
+            raise
         finally:
             self.transport.cancel(exchange)
 
