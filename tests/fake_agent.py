@@ -29,7 +29,8 @@ def read_snmprec(path: Path) -> dict[Oid, VarBind]:
             continue
         tag = int(kind.rstrip("x"))
         key = parse_oid(name)
-        found.setdefault(key, VarBind(key, tag, snmprec_value(tag, text, kind.endswith("x"))))
+        # snmpsim reads lines without the white space at their end, so a value's own is lost there, too.
+        found.setdefault(key, VarBind(key, tag, snmprec_value(tag, text.rstrip(), kind.endswith("x"))))
     return dict(sorted(found.items()))
 
 

@@ -94,7 +94,7 @@ LOOKUP = {"labels": ["i"], "labelname": "name", "oid": ".".join(map(str, TEXT)),
 def test_lookups_add_and_drop_labels() -> None:
     m = metric(indexes=[{"labelname": "i", "type": "gauge"}], lookups=[LOOKUP, {"labels": [], "labelname": "i"}])
     text = render(m, {(1,): (2, 5), (2,): (2, 6)}, {TEXT: {(1,): (4, b'a"\\\nb')}})
-    assert text == 'm{device="d",site="s",name="a\\"\\\\\\nb"} 5 7\nm{device="d",site="s",name=""} 6 7\n'
+    assert text == 'm{device="d",site="s",name="a\\"\\\\\\nb"} 5 7\nm{device="d",site="s"} 6 7\n'
 
 
 def test_chained_lookup_goes_through_a_number() -> None:

@@ -31,8 +31,8 @@ def escape(text: str) -> str:
 
 
 def label_text(pairs: Mapping[str, str]) -> str:
-    """``a="1",b="2"`` in the order given; names are made legal."""
-    return ",".join(f'{_LABEL.sub("_", name)}="{escape(value)}"' for name, value in pairs.items())
+    """``a="1",b="2"`` in the order given; names are made legal, empty values left out (to Prometheus they are absent)."""
+    return ",".join(f'{_LABEL.sub("_", name)}="{escape(value)}"' for name, value in pairs.items() if value)
 
 
 def format_value(value: float) -> str:
