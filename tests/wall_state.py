@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netmon.config import Config, WebConfig
 from netmon.model import (
     CONDITIONS,
     SENSOR_STATES,
     Area,
     Cause,
+    Condition,
     Device,
     Evidence,
+    Figure,
     Incident,
     Inventory,
     Line,
@@ -38,8 +38,25 @@ AREAS = (
     ("suoi-da", "Suối Đá", 25), ("phu-lam", "Phú Lâm", 23), ("chon-tra", "Chơn Trà", 21), ("dong-tam", "Đồng Tâm", 19),
     ("bu-na", "Bù Na", 19), ("phuoc-son", "Phước Sơn", 17), ("bu-dak", "Bù Đak", 17), ("binh-an", "Bình An", 15),
 )  # fmt: skip
-OFFICES = ("Sở Nội vụ", "Sở Tư pháp", "Sở Kế hoạch và Đầu tư", "Văn phòng UBND tỉnh", "Ban Tổ chức Tỉnh ủy", "Thanh tra tỉnh")
-PLACES = ("Lộc Thành", "Lộc Thạnh", "Tân Phú", "Minh Hưng", "Đak Nhau", "Thanh Bình", "Phước Minh", "An Khương", "Hưng Chiến")
+OFFICES = (
+    "Sở Nội vụ",
+    "Sở Tư pháp",
+    "Sở Kế hoạch và Đầu tư",
+    "Văn phòng UBND tỉnh",
+    "Ban Tổ chức Tỉnh ủy",
+    "Thanh tra tỉnh",
+)
+PLACES = (
+    "Lộc Thành",
+    "Lộc Thạnh",
+    "Tân Phú",
+    "Minh Hưng",
+    "Đak Nhau",
+    "Thanh Bình",
+    "Phước Minh",
+    "An Khương",
+    "Hưng Chiến",
+)
 
 
 def inventory() -> Inventory:
@@ -66,14 +83,15 @@ def inventory() -> Inventory:
                 name = OFFICES[i % len(OFFICES)] + (f" {i // 6 + 1}" if i >= 6 else "")
             site = f"{area}-{i:02d}"
             sites[site] = Site(
-                site, name, f"{'DU' if party else 'UB'} {area[:8]} {i}", "party" if party else "government", level, area,
-                unit_code=unit, commune=commune, hours="07:00-17:00", building=f"bld-{area}-{i // 2}",
+                site, name, f"{'DU' if party else 'UB'} {area[:8]} {i}", "party" if party else "government", level,
+                area, unit_code=unit, commune=commune, hours="07:00-17:00", building=f"bld-{area}-{i // 2}",
             )  # fmt: skip
             for k in range(2 if i == 0 else 1):
                 line = f"{site}-l{k + 1}"
                 lines[line] = Line(
                     line, site, node, Probe("icmp", f"198.18.{a + 1}.{i * 2 + k + 1}"), provider="vnpt",
-                    circuit=f"TSL-{a:02d}{i:03d}", device=f"{site}-rt", if_name="GE0/0/1", role="backup" if k else "primary",
+                    circuit=f"TSL-{a:02d}{i:03d}", device=f"{site}-rt", if_name="GE0/0/1",
+                    role="backup" if k else "primary",
                 )  # fmt: skip
             devices[f"{site}-rt"] = Device(
                 f"{site}-rt", "router", f"198.18.{a + 1}.{i * 2 + 1}", 161, "snmp", site=site
@@ -82,15 +100,26 @@ def inventory() -> Inventory:
                 devices[f"{site}-ups"] = Device(f"{site}-ups", "ups", f"198.19.{a + 1}.{i + 1}", 161, "snmp", site=site)
     types = {
         "room-temp": SensorType(
-            "room-temp", "temperature", "Cel", -20, 80, 35, 40, words={"vi": "Nhiệt độ phòng máy", "en": "Room temperature"}
+            "room-temp",
+            "temperature",
+            "Cel",
+            -20,
+            80,
+            35,
+            40,
+            words={"vi": "Nhiệt độ phòng máy", "en": "Room temperature"},
         ),
         "water": SensorType("water", "water_level", "m", 0, 20, 4, 5, words={"vi": "Mực nước", "en": "Water level"}),
     }
     sensors = {
-        f"{site}-temp": Sensor(f"{site}-temp", "room-temp", f"iot/{site}/temp", "senml", "Nhiệt độ phòng máy", site=site)
+        f"{site}-temp": Sensor(
+            f"{site}-temp", "room-temp", f"iot/{site}/temp", "senml", "Nhiệt độ phòng máy", site=site
+        )
         for site in list(sites)[::8]
     }
-    sensors["cau-nga-ba"] = Sensor("cau-nga-ba", "water", "iot/cau/muc-nuoc", "json", "Mực nước cầu Ngã Ba", via="cellular")
+    sensors["cau-nga-ba"] = Sensor(
+        "cau-nga-ba", "water", "iot/cau/muc-nuoc", "json", "Mực nước cầu Ngã Ba", via="cellular"
+    )
     return Inventory(areas, nodes, sites, lines, devices, types, sensors)
 
 
@@ -100,8 +129,10 @@ def config() -> Config:
 
 def state(now: float = NOW) -> State:
     """A fibre cut above one area, a power cut, a dead router, a hot room; the rest is well."""
-    made = State(inventory(), health=Health(now - 86400, "0f3a", now - 3600, first_round_done=True, broker_connected=True))
-    conditions = dict.fromkeys(made.inventory.sites, "up")
+    made = State(
+        inventory(), health=Health(now - 86400, "0f3a", now - 3600, first_round_done=True, broker_connected=True)
+    )
+    conditions: dict[str, Condition] = dict.fromkeys(made.inventory.sites, "up")
     for site, found in made.inventory.sites.items():
         if found.area == "bu-na":
             conditions[site] = "unreachable"
@@ -138,16 +169,19 @@ def state(now: float = NOW) -> State:
     return made
 
 
-def _judge(made: State, subject: Subject, condition: str, now: float) -> None:
-    made.verdicts[subject] = Verdict(subject, condition, now - (1560 if condition != "up" else 90000))  # type: ignore[arg-type]
+def _judge(made: State, subject: Subject, condition: Condition, now: float) -> None:
+    made.verdicts[subject] = Verdict(subject, condition, now - (1560 if condition != "up" else 90000))
 
 
 def incidents(now: float) -> list[Incident]:
     """Open ones of every look, and one that ended."""
-    power = Cause("power", True, (Evidence("ups_on_battery", now - 3120, {"t": "10:05"}),), ("ups_log",))
-    line = Cause("line", False, (Evidence("light_lost", now - 1500, {"t": "10:06"}),))
-    upstream = Cause("upstream", True, (Evidence("children_lost", now - 1560, {"k": "19", "n": "19"}),))
-    opened = (TimelineEntry(now - 1500, "opened", "netmon", ""), TimelineEntry(now - 900, "ack", "Nguyễn Văn A", "Đang đi"))
+    power = Cause("power", True, (Evidence("ups_on_battery", now - 3120, {"t": "10:05"}),), ("uptime",))
+    line = Cause("line", False, (Evidence("light_lost", now - 1500, {"port": "GE0/0/1"}),))
+    upstream = Cause("upstream", True, (Evidence("children_lost", now - 1560, {"lost": "19", "known": "19"}),))
+    opened = (
+        TimelineEntry(now - 1500, "opened", "netmon", ""),
+        TimelineEntry(now - 900, "ack", "Nguyễn Văn A", "Đang đi"),
+    )
     return [
         Incident(
             1050, Subject("node", "node-bu-na"), "outage", "critical", now - 1560, now - 1550, upstream, "upstream",
@@ -166,18 +200,25 @@ def incidents(now: float) -> list[Incident]:
     ]  # fmt: skip
 
 
-def poll(device: str, site: str, at: float, *, ok: bool = True, families: int = 20, rows: int = 17) -> PollResult:
+def poll(device: str, site: str, at: float, *, ok: bool = True, families: int = 3, rows: int = 2) -> PollResult:
     """A poll of ``families`` x ``rows`` lines, as real ones look."""
     if not ok:
         return PollResult(device, at, 1.5, False, "timeout")
     stamp = int(at * 1000)
     names = [f"ifHC{'In' if k % 2 else 'Out'}Octets{k // 2 or ''}" for k in range(families)]
-    rows_of = [f'{{device="{device}",site="{site}",ifName="GigabitEthernet0/0/{r}"}} {r * 1234567} {stamp}' for r in range(rows)]
+    rows_of = [
+        f'{{device="{device}",site="{site}",ifName="GigabitEthernet0/0/{r}"}} {r * 1234567} {stamp}'
+        for r in range(rows)
+    ]
     return PollResult(
         device, at, 0.21, True,
         chunks={name: "".join(f"{name}{row}\n" for row in rows_of).encode() for name in names},
         families={name: f"# HELP {name} Octets - 1.3.6.1.2.1\n# TYPE {name} counter\n".encode() for name in names},
-        ports={"GE0/0/1": Port("GE0/0/1", 1, at, "WAN", True, True, 1e9), "GE0/0/2": Port("GE0/0/2", 2, at, "LAN", True, False)},
+        figures=(Figure("netmon_device_cpu_ratio", labels(device=device, site=site), 0.12),),
+        ports={
+            "GE0/0/1": Port("GE0/0/1", 1, at, "WAN <b>1</b>", True, True, 1e9),
+            "GE0/0/2": Port("GE0/0/2", 2, at, "LAN", True, False),
+        },
         sys_uptime_s=864000.0, sys_name=device, varbinds=families * rows,
     )  # fmt: skip
 
@@ -194,7 +235,11 @@ def fill_gauges(made: State) -> None:
     for site in made.inventory.sites.values():
         up = made.verdicts[Subject("site", site.id)].condition in ("up", "degraded")
         put("netmon_site_up", labels(site=site.id), float(up))
-        put("netmon_site_info", labels(site=site.id, name=site.name, block=site.block, area=site.area, level=site.level), 1)
+        put(
+            "netmon_site_info",
+            labels(site=site.id, name=site.name, block=site.block, area=site.area, level=site.level),
+            1,
+        )
     for device in made.inventory.devices.values():
         where = {"device": device.id, "site": device.site}
         put("netmon_snmp_up", labels(**where), float(made.polls[device.id].ok))
@@ -206,8 +251,7 @@ def fill_gauges(made: State) -> None:
             put("netmon_sensor_state", here, float(made.sensors[sensor.id].state == name))
 
 
-def change(made: State, site: str, condition: str, now: float) -> None:
+def change(made: State, site: str, condition: Condition, now: float) -> None:
     """A site's verdict changes, as the daemon would do it."""
-    _judge(made, Subject("site", site), condition, now)
-    made.verdicts[Subject("site", site)] = replace(made.verdicts[Subject("site", site)], since=now)
+    made.verdicts[Subject("site", site)] = Verdict(Subject("site", site), condition, now)
     made.revision += 1
