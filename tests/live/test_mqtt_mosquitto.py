@@ -16,7 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import amqtt.broker
 import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 
 from netmon.clock import Clock
 from netmon.collectors.mqtt.ingest import Ingest
@@ -179,6 +182,72 @@ def test_messages_wait_while_netmon_is_away(broker: Broker, run: Callable[..., R
     second = run(broker.config())
     wait_until(lambda: len(second.readings) >= 1500, what="all that had waited")
     assert second.values() == list(range(1500))
+
+
+def test_reconnects_by_itself_when_the_broker_restarts(broker: Broker, run: Callable[..., Running]) -> None:
+    running = run(broker.config())
+    wait_until(lambda: running.ingest.connected, what="connected")
+    broker.stop()
+    wait_until(lambda: not running.ingest.connected, what="the loss is noticed")
+    broker.start()
+    wait_until(lambda: running.ingest.connected, what="connected again")
+    publisher = broker.publisher()
+    publish_all(publisher, [("t/a", senml(1))])
+    wait_until(lambda: running.values() == [1], what="a reading after it")
+    assert running.ingest.events["connected"] == 2
+    publisher.disconnect()
+
+
+def test_only_a_client_certificate_lets_in(tmp_path: Path, broker: Broker, run: Callable[..., Running]) -> None:
+    broker.stop()
+    text = (tmp_path / "mosquitto.conf").read_text().replace("tls_version", "require_certificate true\ntls_version")
+    (tmp_path / "mosquitto.conf").write_text(text)
+    broker.start()
+    without = run(broker.config())
+    wait_until(lambda: sum(v for k, v in without.ingest.events.items() if k.startswith("failed_")), what="a refusal")
+    assert not without.ingest.events["connected"]
+    without.ingest.stop()
+    without.spool.close()
+    # The authority of the test signs servers and clients alike.
+    ours = run(broker.config(cert_file=str(tmp_path / "server.crt"), key_file=str(tmp_path / "server.key")))
+    wait_until(lambda: ours.ingest.connected, what="connected with a certificate")
+
+
+def test_a_broker_that_speaks_only_3_1_1(run: Callable[..., Running]) -> None:
+    port = free_port()
+    ready, done = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        server = amqtt.broker.Broker(
+            {
+                "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
+                "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+            }
+        )
+        await server.start()
+        ready.set()
+        await asyncio.to_thread(done.wait)
+        with contextlib.suppress(Exception):
+            await server.shutdown()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        running = run(MqttConfig(host="127.0.0.1", port=port, tls=False))
+        wait_until(lambda: running.ingest.connected, what="connected with 3.1.1")
+        publisher = Client(CallbackAPIVersion.VERSION2)
+        publisher.connect("127.0.0.1", port)
+        publisher.loop_start()
+        publish_all(publisher, [("t/a", senml(n)) for n in range(20)])
+        wait_until(lambda: len(running.readings) == 20, what="all readings")
+        assert running.values() == list(range(20))
+        publisher.disconnect()
+        publisher.loop_stop()
+        running.ingest.stop()
+    finally:
+        done.set()
+        thread.join()
 
 
 def child_config(broker: Broker, folder: Path) -> Path:

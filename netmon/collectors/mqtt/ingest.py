@@ -26,7 +26,7 @@ from netmon.model import Inventory, Reading, Sensor
 log = logging.getLogger(__name__)
 
 IDLE_S = 0.2  # how soon a stop or new routes are noticed while no message comes
-CONNACK_S = 10.0
+CONNACK_S = 5.0
 
 
 class Ingest:
@@ -127,6 +127,9 @@ class Ingest:
                 if session.connected and not self.connected:
                     self._begin(session)
                 elif not self.connected and self._clock.mono() - asked_mono > CONNACK_S:
+                    # amqtt waits for ever for the rest of an MQTT 5 CONNECT, which it reads as 3.1.1.
+                    self._only_v311 = self._version == V5
+                    self._version = V311 if self._only_v311 else V5
                     raise CollectError("connect", f"no CONNACK within {CONNACK_S:g} s")
                 if self.connected and self._routes_changed.is_set():
                     self._subscribe(session)
