@@ -20,6 +20,14 @@ from netmon.web.format import exact_text, number_text, split_duration, time_text
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+_ENVIRONMENT = Environment(  # templates are compiled once; what differs by language is given when rendering
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
 MOST_ROWS = 100  # of a list on the wall; the rest is counted
 UNITS = {"Cel": "°C", "%RH": "%", "m3/h": "m³/h", "m3": "m³"}  # SenML and UCUM codes that people write otherwise
 
@@ -76,15 +84,7 @@ class Renderer:
         self._words = words[language]
         self._summaries = summaries  # of the alerts, in this language
         self._now = 0.0
-        self._environment = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.globals.update(
+        self._given: dict[str, object] = dict(
             lang=language,
             languages=sorted(words, key=lambda code: (code != default, code)),
             query="" if language == default else f"?lang={language}",
@@ -160,7 +160,7 @@ class Renderer:
         self._now = now
         local = datetime.fromtimestamp(now, self.zone).utcoffset()
         offset = int(local.total_seconds()) if local else 0
-        return self._environment.get_template(template).render(now=now, offset=offset, **context)
+        return _ENVIRONMENT.get_template(template).render(self._given, now=now, offset=offset, **context)
 
     def fragment(self, name: str, now: float) -> str:
         """One part of the wall by its id."""
@@ -180,12 +180,12 @@ class Renderer:
             context = {"rows": troubled[:MOST_ROWS], "total": len(troubled), "explained": explained}
         else:
             context = {"nodes": pages.nodes(state)}
-        return self._environment.get_template(f"part_{name}.html").render(**context)
+        return _ENVIRONMENT.get_template(f"part_{name}.html").render(self._given, **context)
 
     def area(self, view: pages.AreaView, now: float) -> str:
         """The fragment of one area."""
         self._now = now
-        return self._environment.get_template("part_area.html").render(area=view)
+        return _ENVIRONMENT.get_template("part_area.html").render(self._given, area=view)
 
     def notices(self, now: float) -> list[tuple[str, str]]:
         """What netmon has to say of itself, as (bad | warn | info, text)."""

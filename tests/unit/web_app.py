@@ -1,0 +1,80 @@
+"""The web application over the made-up province, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from netmon import exposition
+from netmon.clock import Clock
+from netmon.config import Config
+from netmon.errors import Problem
+from netmon.metrics import SelfMetrics, build_registry
+from netmon.state import State
+from netmon.web.app import create_app
+from netmon.words import load_words
+from tests import wall_state
+
+AUTHORIZED = {"Authorization": f"Bearer {wall_state.TOKEN}"}
+
+
+class Daemon:
+    """What the daemon does for the web, recorded."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.own = SelfMetrics()
+        self.registry = build_registry(state, self.own)
+        self.problems: list[Problem] = []
+        self.reloads = 0
+        self.pages = 0
+
+    async def reload(self) -> list[Problem]:
+        self.reloads += 1
+        return self.problems
+
+    async def acknowledge(self, incident: int, who: str, note: str) -> None:
+        self.state.incidents[incident] = replace(self.state.incidents[incident], acked_by=who)
+        self.state.revision += 1
+
+    def page(self) -> bytes:
+        self.pages += 1
+        return exposition.page(self.state, self.registry)
+
+    def site_page(self, site: str) -> bytes | None:
+        return exposition.site_page(self.state, site)
+
+    def rest_page(self) -> bytes:
+        return exposition.rest_page(self.state, self.own)
+
+
+class Stage:
+    """State, clock that stands still, daemon and application."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.now = wall_state.NOW
+        self.state = wall_state.state()
+        self.daemon = Daemon(self.state)
+        clock = Clock(lambda: self.now, lambda: self.now)
+        self.app: FastAPI = create_app(self.state, self.daemon, config or wall_state.config(), load_words(), clock)
+
+    def run(self, use: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
+        async def go() -> Any:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://netmon.test:9808") as client:
+                return await use(client)
+
+        return asyncio.run(go())
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        answer: httpx.Response = self.run(lambda client: client.get(path, headers=headers))
+        return answer
+
+    def post(self, path: str, **kwargs: Any) -> httpx.Response:
+        answer: httpx.Response = self.run(lambda client: client.post(path, **kwargs))
+        return answer
