@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from netmon.collectors.snmp.modules import (
@@ -43,10 +43,6 @@ class Plan:
     static_filters: tuple[StaticFilter, ...]
     dynamic_filters: tuple[DynamicFilter, ...]
     max_repetitions: int | None
-
-
-def _under(oid: Oid, roots: Iterable[Oid]) -> bool:
-    return any(oid[: len(root)] == root for root in roots)
 
 
 def _instances(metric: Metric, module: Module) -> list[Oid]:

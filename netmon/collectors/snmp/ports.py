@@ -22,6 +22,7 @@ COUNTERS: Mapping[str, tuple[str, str]] = {
 }
 STATE = ("ifName", "ifDescr", "ifAlias", "ifAdminStatus", "ifOperStatus", "ifHighSpeed", "ifSpeed", "ifLastChange")
 QUALITY = ("ifCounterDiscontinuityTime", "ifInErrors", "ifOutErrors", "ifInDiscards", "ifOutDiscards")
+_NOTHING: Mapping[Oid, Value] = {}
 METRICS = frozenset([*STATE, *QUALITY, *(name for pair in COUNTERS.values() for name in pair)])
 
 
@@ -50,9 +51,14 @@ def port_names(values: Values) -> tuple[dict[int, str], int]:
 def build_ports(values: Values, names: Mapping[int, str], at: float) -> dict[str, Port]:
     """All ports by name. ``at`` is when the counters were read."""
 
+    columns = {metric: values.get(metric, _NOTHING) for metric in METRICS}
+
     def whole(metric: str, index: Oid) -> int | None:
-        value = as_number(values.get(metric, {}).get(index))
-        return None if value is None else int(value)
+        value = columns[metric].get(index)
+        if value is None or type(value) is int:
+            return value
+        number = as_number(value)
+        return None if number is None else int(number)
 
     def seconds(metric: str, index: Oid) -> float | None:
         ticks = whole(metric, index)
@@ -80,7 +86,7 @@ def build_ports(values: Values, names: Mapping[int, str], at: float) -> dict[str
             if_name=name,
             if_index=number,
             at=at,
-            alias=as_text(values.get("ifAlias", {}).get(index)),
+            alias=as_text(columns["ifAlias"].get(index)),
             admin_up=None if admin is None else admin == UP,
             oper_up=None if oper in (None, UNKNOWN) else oper == UP,
             speed_bps=speed or None,

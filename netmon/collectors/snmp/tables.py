@@ -31,7 +31,7 @@ def escape(text: str) -> str:
 
 
 def label_text(pairs: Mapping[str, str]) -> str:
-    """``a="1",b="2"`` in the order given; names are made legal, empty values left out (to Prometheus they are absent)."""
+    """``a="1",b="2"`` in the order given; names are made legal, empty values left out (as good as absent)."""
     return ",".join(f'{_LABEL.sub("_", name)}="{escape(value)}"' for name, value in pairs.items() if value)
 
 
