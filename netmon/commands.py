@@ -15,10 +15,11 @@ from netmon.alerts.catalog import export, load_catalog
 from netmon.api_client import ApiClient
 from netmon.clock import Clock
 from netmon.collectors.snmp import profiles as snmp_profiles
-from netmon.collectors.snmp.engine import Engine, Target, format_varbind
-from netmon.collectors.snmp.modules import parse_oid
+from netmon.collectors.snmp.ber import BerError
+from netmon.collectors.snmp.engine import Engine, Target
 from netmon.collectors.snmp.poll_text import format_poll
 from netmon.collectors.snmp.poller import Poller
+from netmon.collectors.snmp.walk_cli import format_varbind, parse_oid
 from netmon.errors import NetmonError
 from netmon.inventory import Loaded, check_text, load
 from netmon.model import Credential, Device
@@ -27,11 +28,15 @@ GOOD, PROBLEM, MISUSE = 0, 1, 2
 RULES_FILE = Path(__file__).parent / "alerts" / "netmon.rules.yml"
 
 
+def alert_names() -> list[str]:
+    return [rule.alert for rule in load_catalog()]
+
+
 def loader(path: str) -> Callable[[], Loaded]:
     """Loads and checks the configuration at ``path`` anew each time it is called (start, and every reload)."""
 
     def load_now() -> Loaded:
-        return load(path, profile_names=snmp_profiles.profile_names)
+        return load(path, profile_names=snmp_profiles.profile_names, alert_names=alert_names())
 
     return load_now
 
@@ -43,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> int:
-    problems, summary = check_text(args.config, profile_names=snmp_profiles.profile_names)
+    problems, summary = check_text(args.config, profile_names=snmp_profiles.profile_names, alert_names=alert_names())
     for problem in problems:
         print(problem)
     print(summary)
@@ -113,8 +118,8 @@ def walk(args: argparse.Namespace) -> int:
     target = Target(device.address, device.port, credential, device.id)
     try:
         root = parse_oid(args.oid)
-    except ValueError as error:
-        raise NetmonError(f"{args.oid}: {error}") from error
+    except BerError as error:
+        raise NetmonError(str(error)) from error
 
     async def walk_all() -> int:
         engine = Engine(loaded.config.snmp, Clock())
@@ -149,13 +154,12 @@ def status(args: argparse.Namespace) -> int:
 
 
 def incidents(args: argparse.Namespace) -> int:
-    found: Any = ApiClient(loader(args.config)().config).get("/api/v1/incidents?state=open")
-    for entry in found["incidents"]:
-        cause = entry["cause"]
-        sure = "confirmed" if cause["confirmed"] else "suspected"
-        about = f"{entry['severity']}\t{entry['subject']['id']}\t{cause['kind']} ({sure})"
-        print(f"{entry['id']}\t{about}\t{entry['began_at']}")
-    return PROBLEM if found["incidents"] else GOOD
+    found: Any = ApiClient(loader(args.config)().config).get("/api/v1/incidents")
+    for entry in found:
+        sure = "confirmed" if entry["confirmed"] else "suspected"
+        about = f"{entry['severity']}\t{entry['subject']}\t{entry['cause']} ({sure})"
+        print(f"{entry['id']}\t{about}\t{entry['began_at']}\t{entry['name']}")
+    return PROBLEM if found else GOOD
 
 
 def ack(args: argparse.Namespace) -> int:
@@ -183,7 +187,12 @@ def rules(args: argparse.Namespace) -> int:
 
 def inventory(args: argparse.Namespace) -> int:
     if args.action == "import":
-        return importer.run(args.file, args.output)
+        written, problems = importer.run(args.file, args.output)
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        for path in written:
+            print(f"wrote {path}")
+        return PROBLEM if problems else GOOD
     text = importer.export_csv(loader(args.config)().inventory)
     if args.file == "-":
         sys.stdout.write(text)

@@ -25,7 +25,6 @@ from netmon.model import (
 from netmon.state import Reach, SensorView, State
 from netmon.topology import Topology
 
-REBOOT_SHOWN_S = 600.0  # netmon_device_rebooted stays 1 this long after a reboot was seen
 P95_SAMPLE_S = 300.0  # TT 06/2026/TT-BKHCN, article 5.6: samples every 5 minutes
 P95_SAMPLES = 2016  # ... over 7 days
 REACHABLE = ("up", "degraded")
@@ -63,7 +62,6 @@ class Fold:
     def __init__(self, state: State, topology: Topology) -> None:
         self._state = state
         self._before: dict[str, PollResult] = {}  # the last good poll of each device
-        self._rebooted_at: dict[str, float] = {}
         self._p95: dict[tuple[str, str], P95] = {}
         self.set_inventory(state.inventory, topology)
 
@@ -103,14 +101,7 @@ class Fold:
             Figure("netmon_poll_duration_seconds", labels(**place), result.duration_s),
         ]
         if result.ok:
-            at = result.started_at
             before = self._before.get(device.id)
-            if before and rates.restarted(before.sys_uptime_s, result.sys_uptime_s, at - before.started_at):
-                self._rebooted_at[device.id] = at
-            recent = at - self._rebooted_at.get(device.id, -1e12) < REBOOT_SHOWN_S
-            figures.append(Figure("netmon_device_rebooted", labels(**place), 1.0 if recent else 0.0))
-            if result.sys_uptime_s:
-                figures.append(Figure("netmon_device_uptime_seconds", labels(**place), result.sys_uptime_s))
             figures += result.figures
             for line in self._lines_at.get(device.id, ()):
                 figures += self._line(line, before, result)

@@ -83,6 +83,7 @@ _CATALOGUE = (
     Metric("netmon_ups_on_battery", "gauge", "1 while the UPS feeds from its battery.", _DEVICE),
     Metric("netmon_ups_charge_ratio", "gauge", "Charge of the UPS battery.", _DEVICE),
     Metric("netmon_ups_runtime_seconds", "gauge", "Time the UPS says its battery will last.", _DEVICE),
+    Metric("netmon_ups_input_volts", "gauge", "Voltage of the mains at the UPS.", (*_DEVICE, "phase")),
     Metric("netmon_interface_info", "gauge", "Always 1: the description of a port.", (*_DEVICE, "ifName", "ifAlias")),
     # --- sensors
     Metric("netmon_sensor_value", "gauge", "Latest valid value, in the unit the label says; absent when stale.",
@@ -103,20 +104,19 @@ _CATALOGUE = (
     Metric("netmon_poll_tables_failed_total", "counter", "Tables missing from an otherwise good poll, by reason.",
            ("reason",)),
     Metric("netmon_poll_overruns_total", "counter", "Polls left out because the one before had not ended."),
-    Metric("netmon_snmp_requests_total", "counter", "SNMP requests sent."),
-    Metric("netmon_snmp_timeouts_total", "counter", "SNMP requests that got no answer in time."),
-    Metric("netmon_snmp_discarded_total", "counter", "Datagrams that matched no request, by reason.", ("reason",)),
-    Metric("netmon_probes_total", "counter", "Probes, by kind and result.", ("kind", "result")),
+    Metric("netmon_snmp_events_total", "counter", "SNMP requests, replies, and all that went wrong.", ("event",)),
+    Metric("netmon_probe_events_total", "counter", "Probes sent, answered, lost, and what hampered them.", ("event",)),
     Metric("netmon_queue_depth", "gauge", "Entries waiting in the queue.", ("queue",)),
     Metric("netmon_dropped_total", "counter", "Entries dropped because the queue was full.", ("queue",)),
     Metric("netmon_dropped_recently", "gauge", "Entries the queue dropped over the last minute.", ("queue",)),
     Metric("netmon_mqtt_messages_total", "counter", "MQTT messages, by what became of them.", ("result",)),
     Metric("netmon_mqtt_connected", "gauge", "1 while the broker is connected; absent when none is configured."),
+    Metric("netmon_mqtt_events_total", "counter", "What happened to the broker connection and the intake.", ("event",)),
+    Metric("netmon_spool_events_total", "counter", "Readings spooled, dropped, put aside.", ("event",)),
     Metric("netmon_spool_bytes", "gauge", "Size of the readings waiting on disk for the history database."),
     Metric("netmon_spool_used_ratio", "gauge", "Part of the spool's limit that is used."),
     Metric("netmon_influx_written_total", "counter", "Readings the history database has taken."),
-    Metric("netmon_influx_failures_total", "counter", "Batches the history database did not take, by reason.",
-           ("reason",)),
+    Metric("netmon_influx_events_total", "counter", "Readings written or refused, and failures by kind.", ("event",)),
     Metric("netmon_influx_up", "gauge", "1 if the history database took the latest batch; absent when there is none."),
     Metric("netmon_own_uplink_up", "gauge", "1 while netmon's own uplink answers."),
     Metric("netmon_notifications_total", "counter", "Messages sent, by channel and result.", ("channel", "result")),
@@ -154,8 +154,6 @@ class SelfMetrics:
         )
         self.poll_failures = self._counter("netmon_poll_failures_total")
         self.poll_tables_failed = self._counter("netmon_poll_tables_failed_total")
-        self.poll_overruns = self._counter("netmon_poll_overruns_total")
-        self.dropped = self._counter("netmon_dropped_total")
         self.notifications = self._counter("netmon_notifications_total")
         self.clock_steps = self._counter("netmon_clock_steps_total")
         self.registry.register(_TotalsCollector(self._totals))

@@ -174,15 +174,16 @@ class Demo:
             return None
 
     def _summary(self) -> str:
-        summary: dict[str, Any] = json.loads(self._get("/api/v1/summary") or b"{}")
+        summary: Any = json.loads(self._get("/api/v1/summary") or b"{}")
+        sensors: Any = json.loads(self._get("/api/v1/sensors") or b"[]")
+        incidents: Any = json.loads(self._get("/api/v1/incidents?which=all") or b"[]")
         metrics = (self._get("/metrics") or b"").decode()
-        sites, sensors = summary["sites"], summary["sensors"]
         series = sum(1 for line in metrics.splitlines() if line and not line.startswith("#"))
-        down = sites["total"] - sites["reachable"]
+        total, up = summary["sites"], summary["reachable"]
+        seen = sum(1 for sensor in sensors if sensor["received_at"])
         return (
-            f"netmon demo: {sites['total']} sites: {sites['reachable']} up, {down} down; "
-            f"{sensors['seen']} sensors seen; {series} series exposed; "
-            f"{summary['incidents']['opened']} incidents; {_Sink.got} messages sent"
+            f"netmon demo: {total} sites: {up} up, {total - up} down; {seen} sensors seen; {series} series exposed; "
+            f"{len(incidents)} incidents; {_Sink.got} messages sent"
         )
 
 

@@ -86,6 +86,8 @@ class Publisher:
         return orjson.dumps([{"n": name, "u": units[name], "v": round(value, 2)} for name, value in values.items()])
 
     def _value(self, sensor: Sensor, kind: SensorType) -> float:
+        if kind.quantity == "mains":
+            return float(self._world.mains(sensor.site))
         low, high = NORMAL.get(kind.quantity, (kind.valid_min or 0.0, kind.valid_max or 1.0))
         if kind.warn_above is not None:
             high = min(high, kind.warn_above * 0.9)

@@ -106,10 +106,13 @@ class World:
     # --- what the agents ask -----------------------------------------------------------------------------------------
 
     def mains(self, site: str) -> bool:
-        return self._power[self.supply_of(site)].mains
+        """Whether there is mains at a site; what stands at a node has always mains."""
+        return site not in self.inventory.sites or self._power[self.supply_of(site)].mains
 
     def battery_ratio(self, site: str) -> float:
         """Charge of the UPS at a site: drains without mains, is full with them."""
+        if site not in self.inventory.sites:
+            return 1.0
         power = self._power[self.supply_of(site)]
         return 1.0 if power.mains else max(0.0, 1.0 - (self.t - power.since) / self.ups_runtime_s)
 

@@ -57,8 +57,8 @@ def test_every_exposed_series_is_documented_with_its_labels():
 
 def test_self_metrics_of_two_daemons_are_apart():
     one, two = SelfMetrics(), SelfMetrics()
-    one.poll_overruns.inc()
-    key = ("netmon_poll_overruns_total", frozenset())
+    one.clock_steps.inc()
+    key = ("netmon_clock_steps_total", frozenset())
     assert series(parse(generate_latest(one.registry)))[key] == 1
     assert series(parse(generate_latest(two.registry)))[key] == 0
 
@@ -70,14 +70,14 @@ def test_process_and_runtime_are_exposed():
 
 def test_totals_of_several_sources_add_up():
     own = SelfMetrics()
-    own.read_totals("netmon_probes_total", lambda: {("icmp", "lost"): 2, ("icmp", "answered"): 7})
-    own.read_totals("netmon_probes_total", lambda: {("icmp", "lost"): 3})
+    own.read_totals("netmon_probe_events_total", lambda: {("lost",): 2, ("answered",): 7})
+    own.read_totals("netmon_probe_events_total", lambda: {("lost",): 3})
     found = series(parse(generate_latest(own.registry)))
-    assert found["netmon_probes_total", frozenset({("kind", "icmp"), ("result", "lost")})] == 5
-    assert found["netmon_probes_total", frozenset({("kind", "icmp"), ("result", "answered")})] == 7
+    assert found["netmon_probe_events_total", frozenset({("event", "lost")})] == 5
+    assert found["netmon_probe_events_total", frozenset({("event", "answered")})] == 7
 
 
-@pytest.mark.parametrize("name", ["netmon_site_up", "netmon_poll_overruns_total"])
+@pytest.mark.parametrize("name", ["netmon_site_up", "netmon_clock_steps_total"])
 def test_totals_are_refused_for_what_is_no_free_counter(name):
     with pytest.raises(ValueError, match=name):
         SelfMetrics().read_totals(name, dict)

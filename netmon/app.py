@@ -1,0 +1,435 @@
+"""The daemon: starts everything in order, keeps it running, reloads it, stops it in order.
+
+Outputs (store, spool, messages, pages) start first and stop last, so nothing that came in is lost on the way out. A
+"forever" task that ends by itself ends the daemon with status 1: systemd starts it anew, and the log says what it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from netmon import exposition
+from netmon.alerts.catalog import load_catalog
+from netmon.alerts.incidents import Book
+from netmon.alerts.notify import Notifier
+from netmon.alerts.plan import plan
+from netmon.alerts.rules import Evaluator, limits, threshold_figures
+from netmon.api_client import socket_path
+from netmon.clock import Clock
+from netmon.collectors.mqtt.ingest import Ingest
+from netmon.collectors.mqtt.intake import routes_of
+from netmon.collectors.probes.prober import Prober
+from netmon.collectors.snmp.engine import Engine, Target
+from netmon.collectors.snmp.poller import Poller
+from netmon.collectors.snmp.profiles import Profiles, load_profiles
+from netmon.errors import ConfigError, NetmonError, Problem
+from netmon.history.spool import Spool
+from netmon.history.store import Store
+from netmon.influx import InfluxWriter
+from netmon.inventory import Loaded
+from netmon.metrics import SelfMetrics, build_registry
+from netmon.model import Device, Figure, Inventory, PollResult, Probe, labels
+from netmon.pipeline import Pipeline
+from netmon.scheduler import Scheduler
+from netmon.selfwatch import LoopMeter, QueueWatch
+from netmon.state import State
+from netmon.systemd import Notify
+from netmon.topology import Topology
+from netmon.web.app import create_app
+from netmon.web.server import serve
+from netmon.words import load_words
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 10.0  # DESIGN.md, Storage: what happened after the last one is unknown, not up
+SAVE_VIEWS_S = 60.0
+SYS_UPTIME = (1, 3, 6, 1, 2, 1, 1, 3, 0)  # SNMPv2-MIB sysUpTime.0: every agent has it
+# Parts of the configuration that are read once, at the start.
+FIXED = ("state_dir", "probe", "snmp", "mqtt", "influx", "web", "timezone", "language")
+
+
+class App:
+    """One daemon. ``load`` reads and checks the configuration anew each time it is called."""
+
+    def __init__(self, load: Callable[[], Loaded], clock: Clock | None = None) -> None:
+        self._load = load
+        self.clock = clock or Clock()
+        self.systemd = Notify()
+        self.stopping = asyncio.Event()
+        self.self_metrics = SelfMetrics()
+        self.meter = LoopMeter(self.clock)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reloads: set[asyncio.Task[list[Problem]]] = set()
+        self._reloading = asyncio.Lock()
+        self._failed = False
+
+    async def run(self) -> int:
+        """Until SIGTERM or SIGINT; returns the exit status. Raises ConfigError or NetmonError if it cannot start."""
+        loaded, profiles = await asyncio.to_thread(self._prepare)
+        self._install_signals()
+        async with contextlib.AsyncExitStack() as stack:
+            await self._start_outputs(loaded, stack)
+            await self._start_inputs(loaded, profiles, stack)
+            self.systemd.ready(f"watching {len(loaded.inventory.sites)} sites")
+            log.info(
+                "started sites=%d listen=%s:%d", len(loaded.inventory.sites), self.config.web.host, self.config.web.port
+            )
+            await self.stopping.wait()
+            self.systemd.stopping()
+            log.info("stopping drain_s=%g", self.config.drain_s)
+        log.info("stopped")
+        return 1 if self._failed else 0
+
+    def _prepare(self) -> tuple[Loaded, Profiles]:
+        loaded = self._load()
+        return loaded, load_profiles(loaded.config.profiles)
+
+    # --- start -------------------------------------------------------------------------------------------------------
+
+    async def _start_outputs(self, loaded: Loaded, stack: contextlib.AsyncExitStack) -> None:
+        config, inventory = loaded.config, loaded.inventory
+        self.config = config
+        folder = Path(config.state_dir)
+        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+        self.words = load_words()
+        self.state = State(inventory)
+        self.topology = Topology(inventory)
+        health = self.state.health
+        health.started_at = health.last_reload_at = self.clock.now()
+        health.config_hash = loaded.hash
+
+        self.store = Store(folder / "netmon.db")
+        await self.store.open(self.clock.now())
+        stack.push_async_callback(self.store.close)
+        sinks = ("influx",) if config.influx.url else ()
+        self.spool = await asyncio.to_thread(Spool, folder / "spool.db", config.influx.spool_max_bytes, sinks)
+        stack.push_async_callback(asyncio.to_thread, self.spool.close)
+        self.influx: InfluxWriter | None = None
+        if config.influx.url:
+            self.influx = InfluxWriter(config.influx, self.spool, inventory, self.clock)
+            self.influx.start()
+            stack.push_async_callback(asyncio.to_thread, self.influx.stop)
+
+        self.notifier = Notifier(config, self.store, self.clock, on_result=self._count_message)
+        await self.notifier.start()
+        stack.push_async_callback(self.notifier.close, config.drain_s)
+
+        rules = load_catalog()
+        found = limits(rules, inventory, config.alerts.thresholds)
+        self.state.gauges.replace("thresholds", threshold_figures(rules, found))
+        remembered = await self.store.load_incidents(self.clock.now() - config.alerts.reopen_s)
+        self.state.incidents = {incident.id: incident for incident in remembered}
+        book = Book(config, remembered, await self.store.next_incident_id())
+        self.pipeline = Pipeline(
+            self.state,
+            self.topology,
+            config,
+            self.clock,
+            Evaluator(rules, found),
+            book,
+            poll_now=lambda device: self.scheduler.poll_now(device),
+            broker_connected=self._broker_connected,
+        )
+        for view in (await asyncio.to_thread(self.spool.load_views)).values():
+            self.pipeline.fold.sensor(view)
+        stack.push_async_callback(self._last_step)
+        await self._start_web(stack)
+
+    async def _start_web(self, stack: contextlib.AsyncExitStack) -> None:
+        registry = build_registry(self.state, self.self_metrics)
+        self._registry = registry
+        app = create_app(self.state, self, self.config, self.words)
+        web = self.config.web
+        await stack.enter_async_context(serve(app, web.host, web.port))
+        await stack.enter_async_context(serve(app, uds=socket_path(self.config)))
+
+    async def _start_inputs(self, loaded: Loaded, profiles: Profiles, stack: contextlib.AsyncExitStack) -> None:
+        config, inventory = loaded.config, loaded.inventory
+        loop = asyncio.get_running_loop()
+        self.engine = Engine(config.snmp, self.clock)
+        await self.engine.start()
+        stack.push_async_callback(self.engine.close)
+        self.poller = Poller(self.engine, profiles, config.snmp, self.clock)
+        self.scheduler = Scheduler(self._poll, self._take_poll, self.clock, config.snmp.interval_s)
+        self.prober = Prober(config.probe, self.clock, self.pipeline.take_reach, self._snmp_probe)
+        self.ingest: Ingest | None = None
+        if config.mqtt.host:
+            self.ingest = Ingest(
+                config.mqtt,
+                routes_of(inventory),
+                inventory,
+                self.spool,
+                self.clock,
+                self.pipeline.take_readings,
+                loop,
+            )
+        self.queues = QueueWatch(self._depths)
+        self._read_totals()
+        self._take_targets(inventory)
+        stack.push_async_callback(self._cancel_tasks)
+        self._spawn("scheduler", self.scheduler.run())
+        await self.prober.start()
+        stack.push_async_callback(self.prober.close)
+        if self.ingest:
+            self.ingest.start()
+            stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
+        self._spawn("loop meter", self.meter.run())
+        self._spawn("steps", self._steps())
+        self._spawn("housekeeping", self._housekeeping())
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or self.stopping.is_set():
+            return
+        log.critical("task ended, so the daemon ends task=%s", task.get_name(), exc_info=task.exception())
+        self._failed = True
+        self.stopping.set()
+
+    async def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- the running daemon ------------------------------------------------------------------------------------------
+
+    async def _steps(self) -> None:
+        while True:
+            await self.pipeline.wait()
+            await self._step()
+
+    async def _step(self) -> None:
+        changes = await self.pipeline.step()
+        intents = plan(changes, self.state, self.config, self.notifier.record, self.clock.now(), self.words)
+        await self.store.commit_step(changes, intents, self.state.verdicts, self.clock.now())
+        self.notifier.submit(intents)
+
+    async def _last_step(self) -> None:
+        """What arrived before the stop is still judged, committed and told within the drain time."""
+        await self._step()
+        await self._save_views()
+
+    async def _housekeeping(self) -> None:
+        saved = self.clock.mono()
+        while True:
+            now = self.clock.now()
+            if step := self.clock.check_step():
+                self.self_metrics.clock_steps.inc()
+                log.warning("system clock stepped step_s=%.3f", step)
+            await self.store.heartbeat(now)
+            if self.clock.mono() - saved >= SAVE_VIEWS_S:
+                saved = self.clock.mono()
+                await self._save_views()
+            self._write_self_gauges(now)
+            self.systemd.alive()
+            await asyncio.sleep(min(HEARTBEAT_S, (self.systemd.watchdog_s or 60.0) / 3))
+
+    async def _save_views(self) -> None:
+        try:
+            await asyncio.to_thread(self.spool.save_views, list(self.state.sensors.values()))
+        except NetmonError as error:
+            log.error("sensor views not saved error=%s", error)
+
+    def _write_self_gauges(self, now: float) -> None:
+        health, spool = self.state.health, self.spool
+        health.broker_connected = self._broker_connected()
+        health.influx_ok = self.influx.ok if self.influx else None
+        figures = [
+            Figure("netmon_loop_hold_seconds", (), self.meter.worst_s()),
+            Figure("netmon_spool_bytes", (), spool.bytes),
+            Figure("netmon_spool_used_ratio", (), spool.used_ratio),
+            Figure("netmon_config_last_reload_success", (), float(health.last_reload_ok)),
+            Figure("netmon_config_last_reload_timestamp_seconds", (), health.last_reload_at),
+            Figure("netmon_config_info", labels(hash=health.config_hash), 1.0),
+        ]
+        if health.broker_connected is not None:
+            figures.append(Figure("netmon_mqtt_connected", (), float(health.broker_connected)))
+        if health.influx_ok is not None:
+            figures.append(Figure("netmon_influx_up", (), float(health.influx_ok)))
+        uplink = self.state.reach.get(self.config.own_uplink)
+        if uplink is not None and uplink.lost is not None:
+            figures.append(Figure("netmon_own_uplink_up", (), float(not uplink.lost)))
+        figures += [
+            Figure("netmon_notifications_failing", labels(channel=channel), float(failing))
+            for channel, failing in self.notifier.failing().items()
+        ]
+        self.state.gauges.replace("self", figures)
+        self.queues.write(self.state.gauges, now)
+
+    def _broker_connected(self) -> bool | None:
+        if not self.config.mqtt.host:
+            return None
+        return bool(self.ingest and self.ingest.connected)
+
+    # --- polls -------------------------------------------------------------------------------------------------------
+
+    async def _poll(self, device: Device) -> PollResult:
+        credential = self.state.inventory.credentials[device.credential]
+        return await self.poller.poll(device, credential)
+
+    def _take_poll(self, result: PollResult) -> None:
+        self.self_metrics.poll_time.observe(result.duration_s)
+        if not result.ok:
+            self.self_metrics.poll_failures.labels(result.reason).inc()
+        for reason in result.failed.values():
+            self.self_metrics.poll_tables_failed.labels(reason).inc()
+        self.pipeline.take_poll(result)
+
+    async def _snmp_probe(self, probe: Probe) -> float:
+        """Round trip of one cheap SNMP request, for targets where nothing else is open."""
+        for device in self.state.inventory.devices.values():
+            if device.address == probe.address:
+                credential = self.state.inventory.credentials[device.credential]
+                before = self.clock.mono()
+                await self.engine.get(Target(device.address, device.port, credential, device.id), [SYS_UPTIME])
+                return self.clock.mono() - before
+        raise NetmonError(f"no device at {probe.address} to probe with SNMP")
+
+    def _take_targets(self, inventory: Inventory) -> None:
+        probes: dict[str, Probe] = {line.id: line.probe for line in inventory.lines.values()}
+        probes |= {node.id: node.probe for node in inventory.nodes.values() if node.probe}
+        parents = {target: self.topology.parents_of_target(target) for target in probes}
+        self.prober.set_targets(probes, parents)
+        self.scheduler.set_devices(inventory.devices, self.config.snmp.interval_s)
+        self.poller.keep_only(inventory.devices)
+
+    # --- reload ------------------------------------------------------------------------------------------------------
+
+    async def reload(self) -> list[Problem]:
+        """Check everything first, then swap; with any mistake the old configuration stays in force."""
+        async with self._reloading:
+            self.systemd.reloading()
+            try:
+                loaded, profiles = await asyncio.to_thread(self._prepare)
+            except (ConfigError, NetmonError, OSError) as error:
+                problems = (
+                    error.problems if isinstance(error, ConfigError) else [Problem(self.config.path, 0, "", str(error))]
+                )
+                self._reload_failed(problems)
+                return problems
+            finally:
+                self.systemd.ready(f"watching {len(self.state.inventory.sites)} sites")
+            self._swap(loaded, profiles)
+            self.systemd.ready(f"watching {len(loaded.inventory.sites)} sites")
+            return []
+
+    def _reload_failed(self, problems: list[Problem]) -> None:
+        health = self.state.health
+        health.last_reload_ok = False
+        health.reload_problems = tuple(map(str, problems))
+        self.state.revision += 1
+        self._write_self_gauges(self.clock.now())
+        log.error("reload refused, old configuration stays problems=%d first=%s", len(problems), problems[0])
+
+    def _swap(self, loaded: Loaded, profiles: Profiles) -> None:
+        fixed = {name: getattr(self.config, name) for name in FIXED}
+        later = [name for name in FIXED if getattr(loaded.config, name) != fixed[name]]
+        if later:
+            log.warning("changes that need a restart keys=%s", ",".join(later))
+        self.config = dataclasses.replace(loaded.config, **fixed)
+        inventory = loaded.inventory
+        self.topology = Topology(inventory)
+        self.pipeline.fold.set_inventory(inventory, self.topology)
+        self.pipeline.set_inventory(self.topology, self.config)
+        evaluator = self.pipeline.evaluator
+        found = limits(evaluator.rules, inventory, self.config.alerts.thresholds)
+        evaluator.set_limits(found)
+        self.state.gauges.replace("thresholds", threshold_figures(evaluator.rules, found))
+        self.notifier.set_config(self.config)
+        self.poller.set_profiles(profiles)
+        self._take_targets(inventory)
+        if self.ingest:
+            self.ingest.set_routes(routes_of(inventory), inventory)
+        if self.influx:
+            self.influx.set_inventory(inventory)
+        health = self.state.health
+        health.last_reload_ok, health.reload_problems = True, ()
+        health.last_reload_at, health.config_hash = self.clock.now(), loaded.hash
+        self.state.revision += 1
+        self._write_self_gauges(self.clock.now())
+        log.info("reloaded sites=%d hash=%s", len(inventory.sites), loaded.hash[:12])
+
+    # --- what the pages ask for (web.Actions) ------------------------------------------------------------------------
+
+    def page(self) -> bytes:
+        return exposition.page(self.state, self._registry)
+
+    def site_page(self, site: str) -> bytes | None:
+        return exposition.site_page(self.state, site)
+
+    def rest_page(self) -> bytes:
+        return exposition.rest_page(self.state, self.self_metrics)
+
+    async def acknowledge(self, incident: int, who: str, note: str) -> bool:
+        """Somebody takes an incident; False if it is not open."""
+        change = self.pipeline.acknowledge(incident, who, note)
+        if change is None:
+            return False
+        await self.store.commit_step([change], [], {}, self.clock.now())
+        return True
+
+    # --- self metrics ------------------------------------------------------------------------------------------------
+
+    def _count_message(self, channel: str, result: str) -> None:
+        self.self_metrics.notifications.labels(channel, result).inc()
+
+    def _depths(self) -> Mapping[str, tuple[int, int]]:
+        depths = {
+            "notify": (self.notifier.depth, 0),
+            "snmp": (self.engine.waiting, 0),
+            "spool": (self.spool.rows, self.spool.stats["dropped"]),
+        }
+        if self.ingest:
+            depths["mqtt"] = (self.ingest.queue_depth, self.ingest.events["handover_dropped"])
+        return depths
+
+    def _read_totals(self) -> None:
+        metrics = self.self_metrics
+        for name, source in (
+            ("netmon_snmp_events_total", self.engine.stats),
+            ("netmon_probe_events_total", self.prober.stats),
+            ("netmon_spool_events_total", self.spool.stats),
+        ):
+            metrics.read_totals(name, lambda source=source: {(k,): float(v) for k, v in source.items()})
+        metrics.read_totals("netmon_poll_overruns_total", lambda: {(): float(self.scheduler.counters.overruns)})
+        metrics.read_totals("netmon_dropped_total", lambda: {(q,): float(d) for q, (_, d) in self._depths().items()})
+        if self.ingest:
+            ingest = self.ingest
+            metrics.read_totals("netmon_mqtt_messages_total", lambda: {(k,): float(v) for k, v in ingest.stats.items()})
+            metrics.read_totals("netmon_mqtt_events_total", lambda: {(k,): float(v) for k, v in ingest.events.items()})
+        if self.influx:
+            influx = self.influx
+            metrics.read_totals("netmon_influx_written_total", lambda: {(): float(influx.stats["written"])})
+            metrics.read_totals("netmon_influx_events_total", lambda: {(k,): float(v) for k, v in influx.stats.items()})
+
+    # --- signals -----------------------------------------------------------------------------------------------------
+
+    def _install_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop_signal)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_signal)
+
+    def _stop_signal(self) -> None:
+        if self.stopping.is_set():
+            log.warning("second signal, ending at once")
+            logging.shutdown()
+            os._exit(1)  # everything acknowledged or decided is on disk already: that is the design
+        self.stopping.set()
+
+    def _reload_signal(self) -> None:
+        task = asyncio.create_task(self.reload(), name="reload")
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)

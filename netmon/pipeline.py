@@ -1,0 +1,203 @@
+"""The steps from what is known to what is told: verdicts, sensors, rules, incidents, intents. Runs in the event loop.
+
+A step is taken at once when a probe target is lost or comes back, else every second. Everything it calls is pure; what
+it decides is committed by the store before anything is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from netmon import sensors
+from netmon.alerts.incidents import Book
+from netmon.alerts.rules import Evaluator
+from netmon.alerts.verdict import judge
+from netmon.clock import Clock
+from netmon.config import Config
+from netmon.fold import Fold
+from netmon.model import Change, Condition, Figure, PollResult, Reading, Sensor, Subject, TimelineEntry, labels
+from netmon.state import Reach, SensorView, State
+from netmon.topology import Topology
+
+log = logging.getLogger(__name__)
+
+STEP_S = 1.0
+SENSORS_S = 5.0  # silence is noticed within this time; readings are taken at once
+KEEP_CLOSED_S = 86400.0  # closed incidents stay on the page for a day
+
+
+class Pipeline:
+    """Owns the state's conclusions. ``set_inventory`` swaps everything at once after a reload."""
+
+    def __init__(
+        self,
+        state: State,
+        topology: Topology,
+        config: Config,
+        clock: Clock,
+        evaluator: Evaluator,
+        book: Book,
+        poll_now: Callable[[str], None],
+        broker_connected: Callable[[], bool | None],
+    ) -> None:
+        self.state, self.topology, self.config = state, topology, config
+        self.fold = Fold(state, topology)
+        self.evaluator, self.book = evaluator, book
+        self._clock, self._poll_now, self._broker_connected = clock, poll_now, broker_connected
+        self._news = asyncio.Event()
+        self._started_mono = clock.mono()
+        self._evaluated_mono = self._sensed_mono = float("-inf")
+
+    def set_inventory(self, topology: Topology, config: Config) -> None:
+        """After a reload; the state's inventory has been set by the caller through the fold."""
+        self.topology, self.config = topology, config
+        self.book.config = self.book.ledger.config = config
+
+    # --- what comes in -----------------------------------------------------------------------------------------------
+
+    def take_reach(self, reach: Reach) -> None:
+        """News of a probe target: judged at once when it was lost or came back."""
+        before = self.state.reach.get(reach.target)
+        self.fold.reach(reach)
+        if before is None or before.lost != reach.lost:
+            self._look_closer(reach.target)
+            self._news.set()
+
+    def _look_closer(self, target: str) -> None:
+        """Poll what may hold evidence now: the device at the site, its UPS, and the port at the far end."""
+        line = self.state.inventory.lines.get(target)
+        if line is None:
+            for device in self.topology.devices_of(target):
+                self._poll_now(device)
+            return
+        for device in (*self.topology.devices_of(line.site), line.remote_device):
+            self._poll_now(device)
+
+    def take_poll(self, result: PollResult) -> None:
+        self.fold.poll(result)
+
+    def take_readings(self, readings: Iterable[Reading]) -> None:
+        """A committed batch of the ingest."""
+        now = self._clock.now()
+        for reading in readings:
+            sensor = self.state.inventory.sensors.get(reading.sensor)
+            if sensor is not None:
+                self._sense(sensor, now, reading)
+
+    def _sense(self, sensor: Sensor, now: float, reading: Reading | None) -> None:
+        view = self.state.sensors.get(sensor.id) or SensorView(sensor.id)
+        kind = self.state.inventory.sensor_types[sensor.type]
+        after = sensors.step(view, sensor, kind, now, reading, self._via(sensor), self._broker_connected())
+        if after is not view or sensor.id not in self.state.sensors:
+            self.fold.sensor(after)
+
+    def _via(self, sensor: Sensor) -> Condition | None:
+        """The condition of what the sensor's messages come through; None where no line explains a silence."""
+        way, _, name = sensor.via.partition(":")
+        if way != "line":
+            return None
+        subject = Subject("line", name) if name else Subject("site", sensor.site)
+        if not name and not sensor.site:
+            subject = Subject("node", sensor.node)
+        verdict = self.state.verdicts.get(subject)
+        return verdict.condition if verdict else None
+
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    async def wait(self) -> None:
+        """Until there is news, at most a second."""
+        try:
+            await asyncio.wait_for(self._news.wait(), STEP_S)
+        except TimeoutError:
+            pass
+        self._news.clear()
+
+    async def step(self) -> list[Change]:
+        """One judgement; returns the changes of incidents, which the caller commits and tells."""
+        state, now, mono = self.state, self._clock.now(), self._clock.mono()
+        self._mind_first_round(mono)
+        before = state.verdicts
+        self.fold.verdicts(judge(state.inventory, self.topology, state.reach, before, self.config, now))
+        if mono - self._sensed_mono >= SENSORS_S:
+            self._sensed_mono = mono
+            for number, sensor in enumerate(list(state.inventory.sensors.values())):
+                self._sense(sensor, now, None)
+                if number % 500 == 499:
+                    await asyncio.sleep(0)
+        if mono - self._evaluated_mono >= self.config.alerts.evaluate_s:
+            self._evaluated_mono = mono
+            await self._evaluate(now)
+        changes = self.book.step(state, self.topology, now)
+        for change in changes:
+            state.incidents[change.incident.id] = change.incident
+            state.revision += 1
+            log.info(
+                "incident %s id=%d subject=%s:%s cause=%s confirmed=%s",
+                change.kind,
+                change.incident.id,
+                change.incident.subject.kind,
+                change.incident.subject.id,
+                change.incident.cause.kind,
+                change.incident.cause.confirmed,
+            )
+        self._forget_old(now)
+        self._count()
+        state.health.evaluated_at = now
+        return changes
+
+    def acknowledge(self, number: int, who: str, note: str) -> Change | None:
+        """Somebody takes an open incident; None if there is none of that number."""
+        found = self.book.open.get(number)
+        if found is None:
+            return None
+        now = self._clock.now()
+        entry = TimelineEntry(now, "ack", who, note)
+        taken = replace(found, acked_by=who, timeline=(*found.timeline, entry))
+        self.book.ledger.keep(taken)
+        self.state.incidents[number] = taken
+        self.state.revision += 1
+        return Change("updated", taken, now)
+
+    async def _evaluate(self, now: float) -> None:
+        self.fold.snmp_silence()
+        for rule in self.evaluator.rules:
+            self.evaluator.step_rule(rule, self.state.gauges, now)
+            await asyncio.sleep(0)  # no rule may hold the loop for the next
+        self.state.alerts = self.evaluator.alerts()
+
+    def _mind_first_round(self, mono: float) -> None:
+        """Nothing is concluded until every probe target has been heard of once, or has had the time (PAINS 2)."""
+        health = self.state.health
+        if health.first_round_done:
+            return
+        targets = [line.id for line in self.state.inventory.lines.values() if line.probe.kind != "none"]
+        targets += [n.id for n in self.state.inventory.nodes.values() if n.probe and n.probe.kind != "none"]
+        known = sum(1 for t in targets if t in self.state.reach and self.state.reach[t].lost is not None)
+        probe = self.config.probe
+        longest_s = 3 * (probe.interval_s + probe.timeout_s + probe.burst_count * probe.burst_spacing_s)
+        if known == len(targets) or mono - self._started_mono > longest_s:
+            health.first_round_done = True
+            self.state.revision += 1
+            log.info("first round done targets=%d known=%d", len(targets), known)
+
+    def _forget_old(self, now: float) -> None:
+        for key, incident in list(self.state.incidents.items()):
+            if incident.closed_at is not None and now - incident.closed_at > KEEP_CLOSED_S:
+                del self.state.incidents[key]
+
+    def _count(self) -> None:
+        open_now = Counter((i.cause.kind, i.severity) for i in self.state.incidents.values() if i.open)
+        firing = Counter((a.alertname, a.severity) for a in self.state.alerts.values() if a.firing_at is not None)
+        figures = [
+            Figure("netmon_incidents_open", labels(cause=cause, severity=severity), n)
+            for (cause, severity), n in open_now.items()
+        ]
+        figures += [
+            Figure("netmon_alert_active", labels(alertname=name, severity=severity), n)
+            for (name, severity), n in firing.items()
+        ]
+        self.state.gauges.replace("counts", figures)
