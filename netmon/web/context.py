@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -62,11 +63,7 @@ class Web:
     @classmethod
     def build(cls, state: State, actions: Actions, config: Config, words: Mapping[str, Texts], clock: Clock) -> Web:
         zone = ZoneInfo(config.timezone)
-        catalog = load_catalog()
-        renderers = {}
-        for code in words:
-            summaries = {rule.alert: rule.summary.get(code, rule.alert) for rule in catalog}
-            renderers[code] = Renderer(state, words, code, config.language, zone, summaries)
+        renderers = {code: Renderer(state, words, code, config.language, zone, _summaries(code)) for code in words}
         return cls(state, actions, config, clock, zone, renderers, Live(state, renderers, clock.now), assets_version())
 
     def language(self, asked: str) -> str:
@@ -75,6 +72,12 @@ class Web:
 
     def renderer(self, asked: str) -> Renderer:
         return self.renderers[self.language(asked)]
+
+
+@cache
+def _summaries(language: str) -> dict[str, str]:
+    """Alert -> its sentence in the catalogue; the alert's name where the catalogue has no such language."""
+    return {rule.alert: rule.summary.get(language, rule.alert) for rule in load_catalog()}
 
 
 def token_is_right(web: Web, given: str) -> bool:

@@ -84,25 +84,25 @@ class Renderer:
         self._words = words[language]
         self._summaries = summaries  # of the alerts, in this language
         self._now = 0.0
-        self._given: dict[str, object] = dict(
-            lang=language,
-            languages=sorted(words, key=lambda code: (code != default, code)),
-            query="" if language == default else f"?lang={language}",
-            assets=assets_version(),
-            glyph=GLYPHS,
-            conditions=CONDITIONS,
-            t=self.text,
-            time=lambda at: time_text(at, self._now, zone),
-            exact=lambda at: exact_text(at, zone),
-            clock=lambda at: f"{datetime.fromtimestamp(at, zone):%H:%M:%S}",
-            age=self._age,
-            duration=self.duration,
-            number=lambda value: number_text(value, language),
-            unit=lambda code: UNITS.get(code, code),
-            evidence=self.evidence,
-            kind_text=self.kind_text,
-            figures=self.figures,
-        )
+        self._given: dict[str, object] = {
+            "lang": language,
+            "languages": sorted(words, key=lambda code: (code != default, code)),
+            "query": "" if language == default else f"?lang={language}",
+            "assets": assets_version(),
+            "glyph": GLYPHS,
+            "conditions": CONDITIONS,
+            "t": self.text,
+            "time": lambda at: time_text(at, self._now, zone),
+            "exact": lambda at: exact_text(at, zone),
+            "clock": lambda at: f"{datetime.fromtimestamp(at, zone):%H:%M:%S}",
+            "age": self._age,
+            "duration": self.duration,
+            "number": lambda value: number_text(value, language),
+            "unit": lambda code: UNITS.get(code, code),
+            "evidence": self.evidence,
+            "kind_text": self.kind_text,
+            "figures": self.figures,
+        }
 
     def text(self, key: str, *, default: str | None = None, **args: object) -> str:
         """The words for ``key``; ``default`` (or the key itself) where there are none, so that a page never fails."""

@@ -11,6 +11,7 @@ import pytest
 
 from netmon.config import Config, WebConfig
 from netmon.errors import Problem
+from netmon.model import Secret
 from tests import wall_state
 from tests.unit.test_metrics import parse, series
 from tests.unit.web_app import AUTHORIZED, Stage
@@ -152,8 +153,6 @@ def test_a_refused_reload_tells_every_problem():
 
 def test_a_new_token_holds_after_a_reload():
     stage = Stage()
-    stage.app.state.web.config = replace(
-        wall_state.config(), web=WebConfig(token=type(wall_state.config().web.token)("n"))
-    )
+    stage.app.state.web.config = Config(web=WebConfig(token=Secret("n")))
     assert stage.post("/-/reload", headers=AUTHORIZED).status_code == 403
     assert stage.post("/-/reload", headers={"Authorization": "Bearer n"}).status_code == 200

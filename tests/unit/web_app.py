@@ -20,6 +20,7 @@ from netmon.web.app import create_app
 from netmon.words import load_words
 from tests import wall_state
 
+WORDS = load_words()
 AUTHORIZED = {"Authorization": f"Bearer {wall_state.TOKEN}"}
 
 
@@ -61,7 +62,7 @@ class Stage:
         self.state = wall_state.state()
         self.daemon = Daemon(self.state)
         clock = Clock(lambda: self.now, lambda: self.now)
-        self.app: FastAPI = create_app(self.state, self.daemon, config or wall_state.config(), load_words(), clock)
+        self.app: FastAPI = create_app(self.state, self.daemon, config or wall_state.config(), WORDS, clock)
 
     def run(self, use: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
         async def go() -> Any:
