@@ -11,8 +11,8 @@ STEP_S = 1.0  # DESIGN.md, section 2: a step of over 1 s re-anchors and is an ev
 class Clock:
     """UTC Unix seconds that advance with the monotonic clock.
 
-    ``now()`` is monotonic + anchor. ``check_step()`` compares with the system clock, re-anchors when they differ by more
-    than one second and returns the size of the step in seconds (0.0 when there was none).
+    ``now()`` is monotonic + anchor. ``check_step()`` compares with the system clock, re-anchors when they differ by
+    more than one second and returns the size of the step in seconds (0.0 when there was none).
     """
 
     def __init__(self, mono: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:

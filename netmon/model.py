@@ -239,17 +239,6 @@ class Inventory:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeResult:
-    """One probe of one target. ``rtt_s`` is None when no answer came; ``error`` tells what came instead (ICMP type...)."""
-
-    target: str  # line id or node id
-    sent_at: float
-    rtt_s: float | None
-    error: str = ""
-    error_from: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Figure:
     """One normalised quantity of a device, e.g. ("netmon_device_cpu_ratio", labels, 0.42)."""
 
@@ -309,8 +298,8 @@ class Port:
 class Reading:
     """One value of one sensor. ``at`` is the device's own time if it gave one, ``received_at`` ours.
 
-    ``skew_s`` is not 0 where the device's clock was off by more than is allowed: then ``at`` has been moved by it so that
-    the arrival time holds, and ``at + skew_s`` is what the device said.
+    ``skew_s`` is not 0 where the device's clock was off by more than is allowed: then ``at`` has been moved by it so
+    that the arrival time holds, and ``at + skew_s`` is what the device said.
     """
 
     sensor: str
@@ -339,7 +328,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The condition of one line, site or node, since when, and why in one word (``by``: the node above, or a reason)."""
+    """The condition of one line, site or node, since when, and why (``by``: the node above, or a reason, in a word)."""
 
     subject: Subject
     condition: Condition
@@ -433,7 +422,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A message that is meant to be sent: committed before the attempt, its result after. ``id`` is the Message-ID's key."""
+    """A message that is meant to be sent: committed before the attempt, its result after. ``id`` keys its Message-ID."""
 
     id: str
     incident: int  # 0 for digests
