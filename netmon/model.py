@@ -433,5 +433,6 @@ class Intent:
     body: str
     created_at: float
     reason: str = ""  # why it is sent, or why not (``muted:...``, ``dedup:...``)
-    state: str = "pending"  # pending | sent | failed | suppressed
+    state: str = "pending"  # pending | sent | failed | suppressed | standby (a fallback that is not needed yet)
     attempts: int = 0
+    stage: str = ""  # kind and severity of the incident as told, e.g. "outage critical": what raises are measured by
