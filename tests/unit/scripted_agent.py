@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import bisect
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
+from netmon.clock import Clock
 from netmon.collectors.snmp.ber import COUNTER32, END_OF_MIB_VIEW, NO_SUCH_INSTANCE, OCTET_STRING, TIME_TICKS, Oid
-from netmon.collectors.snmp.engine import Target
+from netmon.collectors.snmp.engine import Columns, Engine, Target
 from netmon.collectors.snmp.pdu import (
     GET,
     GET_BULK,
@@ -23,6 +25,7 @@ from netmon.collectors.snmp.pdu import (
     encode_message,
     encode_varbind,
 )
+from netmon.config import SnmpConfig
 from netmon.model import Credential, Secret
 
 Script = Callable[["Agent", Message], "bytes | Iterable[bytes] | None"]
@@ -108,3 +111,58 @@ class Agent(asyncio.DatagramProtocol):
                     return self.reply(message, message.varbinds, NO_SUCH_NAME, i)
         out = self.reply(message, got)
         return out if len(out) <= self.max_bytes else self.reply(message, message.varbinds, TOO_BIG)
+
+
+# --- what every test of the engine does ---
+
+CONFIG = SnmpConfig(timeout_s=1.0, retries=2, budget_s=10.0, sockets=2)
+COLUMNS = (IF_DESCR, IF_IN, IF_OUT)
+TRUTH = {column: {oid[len(column) :]: v for oid, v in mib().items() if oid[:-1] == column} for column in COLUMNS}
+
+
+def run(
+    act: Callable[[Engine, Agent], Awaitable[Any]], script: Script | None = None, objects: Any = None, **options: Any
+) -> Any:
+    """Start an agent and an engine, do ``act``, stop both."""
+
+    async def whole() -> Any:
+        agent = await Agent(mib() if objects is None else objects, script).start()
+        engine = Engine(replace(CONFIG, **options), Clock())
+        await engine.start()
+        try:
+            return await asyncio.wait_for(act(engine, agent), 30)
+        finally:
+            await engine.close()
+            agent.transport.close()
+
+    return asyncio.run(whole())
+
+
+async def poll(engine: Engine, agent: Agent) -> Columns:
+    return await engine.columns(agent.target(), COLUMNS)
+
+
+async def poll_stats(engine: Engine, agent: Agent) -> tuple[Columns, dict[str, int], Agent]:
+    return await engine.columns(agent.target(), COLUMNS), dict(engine.stats), agent
+
+
+def whole(got: Columns) -> bool:
+    return got.rows == TRUTH and not got.failed
+
+
+def has(message: Message, column: Oid) -> int:
+    """Place of ``column`` among the names of a request, from 1; 0 if it is not there."""
+    return next((i for i, v in enumerate(message.varbinds, 1) if v.oid[: len(column)] == column), 0)
+
+
+def first_time(script: Script) -> Script:
+    """Misbehave once per request id, then answer truly."""
+    met: set[int] = set()
+
+    def act(agent: Agent, message: Message) -> Any:
+        if message.request_id in met:
+            return None
+        met.add(message.request_id)
+        return script(agent, message)
+
+    return act

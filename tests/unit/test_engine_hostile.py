@@ -3,67 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import random
 import socket
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from netmon.clock import Clock
-from netmon.collectors.snmp.ber import COUNTER32, NO_SUCH_INSTANCE, OCTET_STRING, Oid
-from netmon.collectors.snmp.engine import Columns, Engine, Target
+from netmon.collectors.snmp.ber import COUNTER32
+from netmon.collectors.snmp.engine import Columns, Engine
 from netmon.collectors.snmp.pdu import (
     GEN_ERR,
     GET,
     GET_BULK,
     GET_NEXT,
-    RESPONSE,
     TOO_BIG,
     V1,
     Message,
     VarBind,
     encode_message,
 )
-from netmon.config import SnmpConfig
-from netmon.errors import CollectError
-from netmon.model import Credential, Secret
-from tests.unit.scripted_agent import IF_DESCR, IF_IN, IF_OUT, SYS_UPTIME, Agent, Script, mib
-
-CONFIG = SnmpConfig(timeout_s=1.0, retries=2, budget_s=10.0, sockets=2)
-COLUMNS = (IF_DESCR, IF_IN, IF_OUT)
-TRUTH = {column: {oid[len(column) :]: v for oid, v in mib().items() if oid[:-1] == column} for column in COLUMNS}
-
-
-def run(
-    act: Callable[[Engine, Agent], Awaitable[Any]], script: Script | None = None, objects: Any = None, **options: Any
-) -> Any:
-    """Start an agent and an engine, do ``act``, stop both."""
-
-    async def whole() -> Any:
-        agent = await Agent(mib() if objects is None else objects, script).start()
-        engine = Engine(replace(CONFIG, **options), Clock())
-        await engine.start()
-        try:
-            return await asyncio.wait_for(act(engine, agent), 30)
-        finally:
-            await engine.close()
-            agent.transport.close()
-
-    return asyncio.run(whole())
-
-
-async def poll(engine: Engine, agent: Agent) -> Columns:
-    return await engine.columns(agent.target(), COLUMNS)
-
-
-async def poll_stats(engine: Engine, agent: Agent) -> tuple[Columns, dict[str, int], Agent]:
-    return await engine.columns(agent.target(), COLUMNS), dict(engine.stats), agent
-
-
-def whole(got: Columns) -> bool:
-    return got.rows == TRUTH and not got.failed
+from tests.unit.scripted_agent import (
+    COLUMNS,
+    IF_DESCR,
+    IF_IN,
+    IF_OUT,
+    TRUTH,
+    Agent,
+    Script,
+    first_time,
+    has,
+    mib,
+    poll,
+    poll_stats,
+    run,
+    whole,
+)
 
 
 def test_a_good_agent_gives_whole_columns_in_order() -> None:
@@ -72,19 +46,6 @@ def test_a_good_agent_gives_whole_columns_in_order() -> None:
     assert [list(rows) for rows in got.rows.values()] == [[(i,) for i in range(1, 11)]] * 3
     assert got.stats.requests == stats["requests"]
     assert set(stats) == {"requests", "replies"}
-
-
-def first_time(script: Script) -> Script:
-    """Misbehave once per request id, then answer truly."""
-    met: set[int] = set()
-
-    def act(agent: Agent, message: Message) -> Any:
-        if message.request_id in met:
-            return None
-        met.add(message.request_id)
-        return script(agent, message)
-
-    return act
 
 
 def other_source(agent: Agent, message: Message) -> bytes:
@@ -179,11 +140,6 @@ def test_replies_cut_short_are_continued_in_the_right_columns(bytes_: int) -> No
     assert whole(run(act))
 
 
-def has(message: Message, column: Oid) -> int:
-    """Place of ``column`` among the names of a request, from 1; 0 if it is not there."""
-    return next((i for i, v in enumerate(message.varbinds, 1) if v.oid[: len(column)] == column), 0)
-
-
 @pytest.mark.parametrize("pointing", [True, False])
 def test_gen_err_on_one_column_keeps_the_others(pointing: bool) -> None:
     def broken(agent: Agent, message: Message) -> bytes | None:
@@ -261,240 +217,20 @@ def test_an_agent_that_invents_rows_for_ever_meets_a_limit() -> None:
     assert got.rows[IF_IN]
 
 
-# --- v1 ---------------------------------------------------------------------------------------------------------------
+def test_loss_duplication_and_reordering_together() -> None:
+    """15 % lost each way, 20 % twice, every reply after a random delay; ten polls at once are whole."""
+    chance = random.Random(4)
 
+    def network(agent: Agent, message: Message) -> list[bytes]:
+        if chance.random() < 0.15:
+            return []
+        for _ in range(1 + (chance.random() < 0.2)):
+            if chance.random() >= 0.15:
+                later = asyncio.get_running_loop().call_later
+                later(chance.random() * 0.05, agent.sock.sendto, agent.answer(message), agent.client)
+        return []
 
-def v1_only(agent: Agent, message: Message) -> list[bytes] | None:
-    return None if message.version == V1 else []
+    async def act(engine: Engine, agent: Agent) -> list[Columns]:
+        return await asyncio.gather(*(poll(engine, agent) for _ in range(10)))
 
-
-def with_a_hole() -> dict[Oid, VarBind]:
-    """An ifTable in which ifInOctets lacks two rows and ifOutOctets all."""
-    return {oid: v for oid, v in mib().items() if oid[:-1] != IF_OUT and oid not in ((*IF_IN, 4), (*IF_IN, 10))}
-
-
-@pytest.mark.parametrize("version", ["1", "2c"])
-def test_a_v1_agent_with_a_hole_is_read_per_column(version: str) -> None:
-    async def act(engine: Engine, agent: Agent) -> tuple[Columns, list[VarBind], Agent]:
-        columns = await engine.columns(agent.target(version), COLUMNS)
-        names = [SYS_UPTIME, (1, 3, 9, 9), (*IF_DESCR, 1), (1, 3, 9, 8)]
-        return columns, await engine.get(agent.target(version), names), agent
-
-    got, scalars, agent = run(act, v1_only, with_a_hole(), timeout_s=0.1)
-    assert got.failed == {}
-    assert got.rows[IF_DESCR] == TRUTH[IF_DESCR]
-    assert [i for (i,) in got.rows[IF_IN]] == [1, 2, 3, 5, 6, 7, 8, 9]
-    assert got.rows[IF_OUT] == {}
-    assert [(v.oid, v.tag) for v in scalars] == [
-        (SYS_UPTIME, 0x43),
-        ((1, 3, 9, 9), NO_SUCH_INSTANCE),
-        ((*IF_DESCR, 1), OCTET_STRING),
-        ((1, 3, 9, 8), NO_SUCH_INSTANCE),
-    ]
-    assert all(m.pdu_type in (GET, GET_NEXT) for m in agent.seen if m.version == V1)
-
-
-# --- silence ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_dead_agent_costs_one_packet_per_poll() -> None:
-    async def act(engine: Engine, agent: Agent) -> list[int]:
-        counts = []
-        for _ in range(3):
-            before = len(agent.seen)
-            with pytest.raises(CollectError) as caught:
-                await poll(engine, agent)
-            assert caught.value.reason == "timeout"
-            assert caught.value.device == agent.target().key
-            counts.append(len(agent.seen) - before)
-        return counts
-
-    assert run(act, lambda a, m: [], timeout_s=0.1) == [4, 1, 1]  # 3 as v2c and 1 as v1 before it is known to be silent
-
-
-def test_nothing_but_the_first_request_is_in_flight_before_it_is_answered() -> None:
-    async def act(engine: Engine, agent: Agent) -> list[Message]:
-        await poll(engine, agent)
-        return agent.seen
-
-    seen = run(act, first_time(lambda a, m: []), timeout_s=0.1)
-    assert [m.pdu_type for m in seen[:2]] == [GET, GET]
-    assert seen[0] == seen[1]  # sent again under the same id
-
-
-def test_an_agent_that_dies_within_a_poll_gives_what_was_read() -> None:
-    def dies(agent: Agent, message: Message) -> list[bytes] | None:
-        return [] if len(agent.seen) > 3 else None
-
-    objects = mib(rows=60)
-    got = run(poll, dies, objects, timeout_s=0.1)
-    assert got.failed
-    assert set(got.failed.values()) == {"timeout"}
-    assert any(got.rows.values())
-    for column, rows in got.rows.items():
-        assert list(rows.values()) == [objects[*column, *index] for index in rows]
-
-
-def test_dead_agents_do_not_hold_what_the_living_need() -> None:
-    """One slot; 20 dead agents known to be silent must not keep a living one waiting for it."""
-
-    async def act(engine: Engine, agent: Agent) -> tuple[bool, int]:
-        dead = [await Agent({}, lambda a, m: []).start() for _ in range(20)]
-        for other in dead:
-            (await engine.peer(other.target())).no_answer()
-        tasks = [asyncio.create_task(poll(engine, other)) for other in dead]
-        await asyncio.sleep(0)
-        await poll(engine, agent)
-        pending = sum(not task.done() for task in tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for other in dead:
-            other.transport.close()
-        return engine.in_flight == 0, pending
-
-    assert run(act, timeout_s=5.0, sockets=1, in_flight=1) == (True, 20)
-
-
-def test_slots_are_given_back() -> None:
-    async def act(engine: Engine, agent: Agent) -> tuple[int, int]:
-        await asyncio.gather(*(poll(engine, agent) for _ in range(30)))
-        return engine.in_flight, engine.waiting
-
-    assert run(act, sockets=1, in_flight=1) == (0, 0)
-
-
-def test_at_most_so_many_packets_are_in_flight() -> None:
-    most = 0
-
-    async def act(engine: Engine, agent: Agent) -> Columns:
-        def watch(_: Agent, message: Message) -> None:
-            nonlocal most
-            most = max(most, engine.in_flight)
-
-        agent.script = watch
-        return (await asyncio.gather(*(poll(engine, agent) for _ in range(20))))[-1]
-
-    assert whole(run(act, sockets=1, in_flight=3))
-    assert 1 < most <= 3
-
-
-def test_a_cancelled_poll_leaves_nothing_behind() -> None:
-    async def act(engine: Engine, agent: Agent) -> tuple[int, bool]:
-        task = asyncio.create_task(poll(engine, agent))
-        await agent.asked.wait()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        agent.script = None
-        return engine.in_flight, whole(await poll(engine, agent))
-
-    assert run(act, lambda a, m: []) == (0, True)
-
-
-def test_closing_ends_what_is_under_way() -> None:
-    async def act(engine: Engine, agent: Agent) -> str:
-        task = asyncio.create_task(poll(engine, agent))
-        await agent.asked.wait()
-        await engine.close()
-        with pytest.raises(CollectError) as caught:
-            await task
-        return caught.value.reason
-
-    assert run(act, lambda a, m: []) == "closed"
-
-
-# --- the rest ---------------------------------------------------------------------------------------------------------
-
-
-def test_many_scalars_short_replies_and_absent_ones() -> None:
-    """An agent that leaves the last varbind out of every reply; values stay with their names."""
-
-    def short(agent: Agent, message: Message) -> bytes | None:
-        got = [agent.objects.get(v.oid, VarBind(v.oid, NO_SUCH_INSTANCE, None)) for v in message.varbinds]
-        return agent.reply(message, got[:-1]) if len(got) > 1 else None
-
-    objects = mib(rows=50)
-    names = [*(oid for oid in objects if oid[:-1] == IF_IN), (1, 3, 9, 9), SYS_UPTIME]
-    for script in (None, short):
-        got = run(lambda e, a: e.get(a.target(), names), script, objects)
-        assert [v.oid for v in got] == names
-        assert [v.value for v in got] == [objects[n].value if n in objects else None for n in names]
-
-
-def test_scalars_that_fail_are_told_apart() -> None:
-    def script(agent: Agent, message: Message) -> bytes | None:
-        at = has(message, IF_IN)
-        return agent.reply(message, message.varbinds, GEN_ERR, at) if at else None
-
-    got = run(lambda e, a: e.get(a.target(), [SYS_UPTIME, (*IF_IN, 1), (*IF_DESCR, 1)]), script)
-    assert [v.tag for v in got] == [0x43, NO_SUCH_INSTANCE, OCTET_STRING]
-
-
-def test_walk_gives_a_subtree_or_a_single_object() -> None:
-    async def act(engine: Engine, agent: Agent) -> tuple[list[VarBind], list[VarBind], list[VarBind], str, int]:
-        cut = await engine.walk(agent.target(), (1, 3, 6, 1), limit=5)
-        return (
-            list(await engine.walk(agent.target(), (1,))),
-            list(await engine.walk(agent.target(), SYS_UPTIME)),
-            list(await engine.walk(agent.target(), (1, 3, 9))),
-            cut.reason,
-            len(cut),
-        )
-
-    assert run(act) == (list(mib().values()), [mib()[SYS_UPTIME]], [], "limit", 5)
-
-
-def test_ipv6() -> None:
-    async def act(engine: Engine, agent: Agent) -> Columns:
-        six = await Agent(mib()).start("::1")
-        try:
-            return await engine.columns(six.target(host="::1"), COLUMNS)
-        finally:
-            six.transport.close()
-
-    try:
-        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).bind(("::1", 0))
-    except OSError as e:
-        pytest.skip(f"no IPv6 on this machine: {e}")
-    assert whole(run(act))
-
-
-def test_names_are_resolved_and_those_that_cannot_be_are_told() -> None:
-    async def act(engine: Engine, agent: Agent) -> str:
-        assert whole(await engine.columns(agent.target()._replace(host="localhost"), COLUMNS))
-        with pytest.raises(CollectError) as caught:
-            await engine.get(agent.target()._replace(host="no-such-host.invalid"), [SYS_UPTIME])
-        return caught.value.reason
-
-    assert run(act) == "resolve"
-
-
-def test_a_version_that_is_not_there_yet_is_told() -> None:
-    target = Target("127.0.0.1", 9, Credential("c", "3", Secret("hidden-word")), "r1")
-    with pytest.raises(CollectError, match="version 3") as caught:
-        run(lambda e, a: e.get(target, [SYS_UPTIME]))
-    assert (caught.value.reason, caught.value.retryable) == ("version", False)
-
-
-def test_the_community_is_in_no_text() -> None:
-    with pytest.raises(CollectError) as caught:
-        run(lambda e, a: e.get(a.target(), [SYS_UPTIME]), lambda a, m: [], timeout_s=0.05, retries=0)
-    assert "public" not in str(caught.value) + repr(caught.value)
-
-
-def test_no_route_is_told() -> None:
-    async def act(engine: Engine, agent: Agent) -> str:
-        with pytest.raises(CollectError) as caught:
-            await engine.get(agent.target()._replace(host="255.255.255.255"), [SYS_UPTIME])  # sendto: EACCES
-        return caught.value.reason
-
-    assert run(act, timeout_s=0.05, retries=0) == "unreachable"
-
-
-def test_ids_are_four_bytes_and_do_not_follow_each_other() -> None:
-    _, _, agent = run(poll_stats)
-    ids = [m.request_id for m in agent.seen]
-    assert len(set(ids)) == len(ids)
-    assert all(0x01000000 <= i < 2**31 for i in ids)
-    assert len({b - a for a, b in itertools.pairwise(ids)}) == len(ids) - 1
-    assert all(m.pdu_type != RESPONSE for m in agent.seen)
+    assert all(whole(got) for got in run(act, network, timeout_s=0.2, retries=9))

@@ -11,6 +11,7 @@ from netmon.collectors.snmp.pdu import GET, GET_BULK, GET_NEXT, Head, VarBind
 from netmon.collectors.snmp.transport import Exchange
 
 DEVICE_IN_FLIGHT = 16  # requests of one agent at once: small agents have small buffers
+PROBE_ATTEMPTS = 2  # on a lossy line one would too often declare a living agent lost
 
 
 class ColumnRun:
@@ -51,7 +52,9 @@ class ColumnRun:
         while self._ready and len(self._out) < DEVICE_IN_FLIGHT and not self._over:
             ask = self._ready.popleft()
             pdu_type, repetitions = (GET_BULK, ask.repetitions) if ask.bulk else (GET_NEXT, 0)
-            self._out.add(self._link.send(pdu_type, repetitions, ask.oids, self._done, tag=ask))
+            exchange = self._link.send(pdu_type, repetitions, ask.oids, self._done, tag=ask)
+            if not exchange.over:  # the engine was closed
+                self._out.add(exchange)
         if not self._out and not self._ready and self._probe is None:
             self._finish()
 
@@ -75,7 +78,7 @@ class ColumnRun:
         else:
             self._doubtful.append((ask, exchange.reason))
             if self._probe is None:
-                self._probe = self._link.send(GET, 0, [SYS_UPTIME], self._probed, attempts=1)
+                self._probe = self._link.send(GET, 0, [SYS_UPTIME], self._probed, attempts=PROBE_ATTEMPTS)
         self._pump()
 
     def _probed(self, exchange: Exchange, head: Head | None, varbinds: list[VarBind]) -> None:

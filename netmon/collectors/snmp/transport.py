@@ -35,7 +35,7 @@ from netmon.config import SnmpConfig
 log = logging.getLogger(__name__)
 
 RECEIVE_BUFFER_BYTES = 4 << 20
-DATAGRAMS_PER_WAKE = 64  # then the loop gets a turn
+DATAGRAMS_PER_WAKE = 32  # about 10 ms of decoding; then the loop gets a turn
 REMEMBERED_IDS = 8192  # answered or given up lately: a reply to one of them is late, not unknown
 
 Done = Callable[["Exchange", Head | None, list[VarBind]], None]
@@ -157,7 +157,8 @@ class Transport:
         """Begin an exchange. ``done`` may be called before this returns only when there is no socket for it."""
         ports = self._ports.get(exchange.peer.family)
         if not ports:
-            exchange.reason = "unreachable"
+            exchange.reason = "unreachable" if self._ports else "closed"
+            exchange.over = True
             exchange.done(exchange, None, [])
             return
         host, number = exchange.peer.address[:2]
