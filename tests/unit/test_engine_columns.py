@@ -245,14 +245,22 @@ def test_the_timeout_follows_the_round_trip() -> None:
     assert peer.rto_s == 6.0
 
 
-def test_resent_early_given_up_late() -> None:
+@pytest.mark.parametrize(
+    ("rtt_s", "waits"),
+    [
+        (None, [1.5, 1.5, 1.5]),  # unknown: the configured timeout each time
+        (0.001, [0.3, 0.6, 3.6]),  # near: sent again soon, given up as late as any
+        (2.0, [6.0, 6.0, 6.0]),  # slower than the configured timeout
+    ],
+)
+def test_resent_early_given_up_late(rtt_s: float | None, waits: list[float]) -> None:
     peer = Peer(1.5)
-    peer.answered(0.0, 0.001)
-    waits: list[float] = []
+    if rtt_s:
+        peer.answered(0.0, rtt_s)
+    got: list[float] = []
     for attempt in range(3):
-        waits.append(peer.wait_s(attempt, 3, sum(waits)))
-    assert waits[:2] == [0.3, 0.6]
-    assert sum(waits) == pytest.approx(4.5)
+        got.append(peer.wait_s(attempt, 3, sum(got)))
+    assert got == pytest.approx(waits)
 
 
 def test_trouble_is_remembered_and_forgotten() -> None:

@@ -67,7 +67,7 @@ class Peer:
 
         The last one is waited for until ``attempts`` configured timeouts are over in all.
         """
-        wait = min(self.rto_s * 2.0**attempt, self.timeout_s * CAP_TIMES)
+        wait = min(self.rto_s * 2.0**attempt, max(self.rto_s, self.timeout_s))
         return max(wait, self.timeout_s * attempts - waited_s) if attempt + 1 >= attempts else wait
 
     def learn(self, sizes: Mapping[Oid, int], culprits: Collection[Oid], trouble: int) -> None:
