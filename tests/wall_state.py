@@ -216,7 +216,7 @@ def poll(device: str, site: str, at: float, *, ok: bool = True, families: int = 
         families={name: f"# HELP {name} Octets - 1.3.6.1.2.1\n# TYPE {name} counter\n".encode() for name in names},
         figures=(Figure("netmon_device_cpu_ratio", labels(device=device, site=site), 0.12),),
         ports={
-            "GE0/0/1": Port("GE0/0/1", 1, at, "WAN <b>1</b>", True, True, 1e9),
+            "GE0/0/1": Port("GE0/0/1", 1, at, "<u>WAN</u>", True, True, 1e9),
             "GE0/0/2": Port("GE0/0/2", 2, at, "LAN", True, False),
         },
         sys_uptime_s=864000.0, sys_name=device, varbinds=families * rows,

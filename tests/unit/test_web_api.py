@@ -1,0 +1,125 @@
+"""The northbound API agrees with the wall, and its description with its answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.web_app import AUTHORIZED, Stage
+
+STAGE = Stage()
+
+
+def test_summary():
+    found = STAGE.get("/api/v1/summary").json()
+    assert found == {
+        "at": "2026-11-23T03:31:00Z",
+        "sites": 310,
+        "reachable": 286,
+        "conditions": {"up": 284, "degraded": 2, "down": 4, "unreachable": 19, "unknown": 1},
+        "causes": {"power": 2, "line": 1, "upstream": 19, "unknown": 1},
+        "communes": {"total": 133, "lost": 11, "partly_lost": 2},
+        "incidents_open": 7,
+        "ready": True,
+        "broker_connected": True,
+        "last_reload_ok": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [("", 310), ("?area=bu-na", 19), ("?condition=down", 4), ("?area=bu-na&condition=up", 0), ("?area=none", 0)],
+)
+def test_sites(query, count):
+    assert len(STAGE.get(f"/api/v1/sites{query}").json()) == count
+
+
+def test_a_site():
+    found = {site["id"]: site for site in STAGE.get("/api/v1/sites").json()}
+    assert found["song-ba-04"] == {
+        "id": "song-ba-04",
+        "name": "UBND xã Tân Phú",
+        "block": "government",
+        "level": "commune",
+        "area": "song-ba",
+        "unit_code": "25102",
+        "condition": "down",
+        "since": "2026-11-23T03:05:00Z",
+        "incident": 1051,
+    }
+    assert found["bu-na-07"]["incident"] == 1050
+
+
+def test_incidents():
+    found = STAGE.get("/api/v1/incidents").json()
+    assert [incident["id"] for incident in found] == [1050, 1054, 1056, 1053, 1051, 1052, 1055]
+    assert len(found[0]["children"]) == 19
+    assert found[4]["evidence"] == [
+        {"at": "2026-11-23T02:39:00Z", "key": "ups_on_battery", "text": "UPS chạy ắc quy từ 10:05"}
+    ]
+    everything = STAGE.get("/api/v1/incidents?which=all&lang=en").json()
+    assert everything[-1]["id"] == 1049
+    assert everything[-1]["closed_at"] == "2026-11-23T01:34:20Z"
+    assert everything[4]["evidence"][0]["text"] != found[4]["evidence"][0]["text"]
+
+
+def test_sensors_and_outages():
+    assert [s["id"] for s in STAGE.get("/api/v1/sensors?state=alarm").json()] == ["tinh-00-temp"]
+    found = STAGE.get("/api/v1/sensors?site=tinh-00").json()[0]
+    assert (found["value"], found["unit"], found["state"]) == (41.5, "Cel", "alarm")
+    assert [o["incident"] for o in STAGE.get("/api/v1/outages").json()] == [1054, 1053, 1051, 1052, 1050, 1049]
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/sites?condition=broken", "/api/v1/incidents?which=x", "/api/v1/sensors?state=x"]
+)
+def test_a_wrong_question_is_refused(path):
+    assert STAGE.get(path).status_code == 422
+
+
+def test_taking_an_incident():
+    stage = Stage()
+    answer = stage.post("/api/v1/incidents/1052/ack", headers=AUTHORIZED, json={"who": "Trần B", "note": "đi"})
+    assert answer.json()["acked_by"] == "Trần B"
+    assert stage.post("/api/v1/incidents/1049/ack", headers=AUTHORIZED, json={"who": "B"}).status_code == 404
+    assert stage.post("/api/v1/incidents/1052/ack", headers=AUTHORIZED, json={"who": ""}).status_code == 422
+
+
+def check(value: Any, schema: dict[str, Any], defs: dict[str, Any], at: str) -> None:
+    """The part of JSON Schema that the description uses."""
+    if "$ref" in schema:
+        schema = defs[schema["$ref"].rpartition("/")[2]]
+    if "anyOf" in schema:
+        kinds = [part.get("type") for part in schema["anyOf"]]
+        assert value is not None or "null" in kinds, at
+        if value is not None:
+            check(value, next(p for p in schema["anyOf"] if p.get("type") != "null"), defs, at)
+        return
+    python = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
+    assert isinstance(value, python[schema["type"]]), at
+    assert value in schema.get("enum", [value]), at
+    if schema["type"] == "array":
+        for k, item in enumerate(value):
+            check(item, schema["items"], defs, f"{at}[{k}]")
+    if "properties" in schema:
+        assert value.keys() == schema["properties"].keys(), at
+        for name, part in schema["properties"].items():
+            check(value[name], part, defs, f"{at}.{name}")
+
+
+@pytest.mark.parametrize("name", ["summary", "sites", "incidents", "sensors", "outages"])
+def test_answers_are_as_described(name):
+    described = STAGE.get("/api/openapi.json").json()
+    schema = described["paths"][f"/api/v1/{name}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    check(STAGE.get(f"/api/v1/{name}").json(), schema, described["components"]["schemas"], name)
+
+
+def test_description_holds_the_api_and_nothing_else_and_has_a_page():
+    described = STAGE.get("/api/openapi.json").json()
+    assert all(path.startswith("/api/v1/") for path in described["paths"])
+    page = STAGE.get("/api/docs").text
+    for path in described["paths"]:
+        assert path in page
+    for name in described["components"]["schemas"]:
+        assert f'id="schema-{name}"' in page
