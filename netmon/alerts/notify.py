@@ -1,0 +1,200 @@
+"""Sends what was decided: each attempt's result recorded, back-off, then the fallback channel, then failed.
+
+An intent is committed by the store before it comes here, and its result after the attempt: a crash between the two
+costs at most one duplicate, never a loss. At a start all pending intents are sent. Channels block, so they run in
+threads; one message of a channel is on its way at a time, so order is kept and a slow channel delays no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from netmon.alerts.channels import Outgoing, apprise_channel, http
+from netmon.clock import Clock
+from netmon.config import Channel, Config
+from netmon.errors import CollectError
+from netmon.history.store import Store, StoreError
+from netmon.model import Contact, Intent
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 5000  # messages; more are recorded as failed: nobody reads five thousand messages
+SENDERS: Mapping[str, Callable[[Channel, Outgoing], None]] = {"apprise": apprise_channel.send, "http": http.send}
+
+
+class Notifier:
+    """``submit`` committed intents; ``on_result(channel, result)`` is told each outcome, for the counters."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        clock: Clock,
+        contacts: Callable[[], Mapping[str, Contact]],
+        on_result: Callable[[str, str], None] = lambda channel, result: None,
+    ) -> None:
+        self._config, self._store, self._clock = config, store, clock
+        self._contacts, self._on_result = contacts, on_result
+        self._due: list[tuple[float, int, Intent]] = []
+        self._pushed = 0
+        self._busy: set[str] = set()
+        self._failing: dict[str, bool] = {}
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="notify")
+        self.dropped = 0
+
+    @property
+    def depth(self) -> int:
+        """Messages waiting or on their way."""
+        return len(self._due) + len(self._attempts)
+
+    def failing(self) -> dict[str, bool]:
+        """Channel -> whether its latest message could not be sent."""
+        return {name: self._failing.get(name, False) for name in self._config.notify.channels}
+
+    def set_config(self, config: Config) -> None:
+        self._config = config
+
+    async def start(self) -> None:
+        """Begin to send, first what an earlier run left unsent."""
+        left = await self._store.pending_intents()
+        if left:
+            log.info("messages left by an earlier run count=%d", len(left))
+        self.submit(left)
+        self._task = asyncio.create_task(self._dispatch(), name="notifier")
+
+    async def close(self, drain_s: float) -> None:
+        """Send what is due, at most for ``drain_s``; the rest stays pending for the next start."""
+        deadline = self._clock.mono() + drain_s
+        while self._ready() or self._attempts:
+            left = deadline - self._clock.mono()
+            if left <= 0:
+                break
+            if self._attempts:
+                await asyncio.wait(self._attempts, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.sleep(0.01)
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._attempts:
+            task.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def submit(self, intents: Iterable[Intent]) -> None:
+        """Take intents that are committed. Only pending ones are sent; the others were decisions not to."""
+        for intent in intents:
+            if intent.state == "pending":
+                self._push(intent, self._clock.mono())
+
+    def _push(self, intent: Intent, due_mono: float) -> None:
+        if len(self._due) >= MAX_WAITING:
+            self.dropped += 1
+            log.error("message dropped, too many wait id=%s channel=%s", intent.id, intent.channel)
+            return  # stays pending on disk: tried again at the next start
+        self._pushed += 1
+        heapq.heappush(self._due, (due_mono, self._pushed, intent))
+        self._changed.set()
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def _ready(self) -> list[tuple[float, int, Intent]]:
+        now = self._clock.mono()
+        return [entry for entry in self._due if entry[0] <= now]
+
+    async def _dispatch(self) -> None:
+        while True:
+            self._changed.clear()
+            self._launch()
+            now = self._clock.mono()
+            later = [due for due, _, _ in self._due if due > now]
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), min(later) - now if later else None)
+
+    def _launch(self) -> None:
+        """Start one attempt for each idle channel that has something due, the oldest first."""
+        for entry in sorted(self._ready()):
+            intent = entry[2]
+            if intent.channel in self._busy:
+                continue
+            self._due.remove(entry)
+            self._busy.add(intent.channel)
+            task = asyncio.create_task(self._attempt(intent), name=f"message {intent.id}")
+            self._attempts.add(task)
+            task.add_done_callback(self._attempts.discard)
+        heapq.heapify(self._due)
+
+    async def _attempt(self, intent: Intent) -> None:
+        try:
+            await self._send(intent)
+        except CollectError as error:
+            await self._failed(replace(intent, attempts=intent.attempts + 1), error)
+        else:
+            await self._record(replace(intent, state="sent", attempts=intent.attempts + 1), "")
+            self._note(intent.channel, "sent", failing=False)
+        finally:
+            self._busy.discard(intent.channel)
+            self._changed.set()
+
+    async def _send(self, intent: Intent) -> None:
+        channel = self._config.notify.channels.get(intent.channel)
+        contact = self._contacts().get(intent.contact)
+        if channel is None or contact is None:
+            what = f"channel {intent.channel}" if channel is None else f"contact {intent.contact}"
+            raise CollectError("gone", f"{what} is no longer configured", retryable=False)
+        message = Outgoing(
+            id=intent.id,
+            thread=f"incident-{intent.incident}" if intent.incident else "digest",
+            subject=intent.subject,
+            body=intent.body,
+            name=contact.name,
+            email=contact.email,
+            phone=contact.phone,
+        )
+        send = SENDERS[channel.kind]
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._threads, send, channel, message)
+        except CollectError:
+            raise
+        except Exception as error:  # a service's own plugin failed in a way of its own: its text may hold secrets
+            raise CollectError("crashed", f"channel {channel.name}: {type(error).__name__}") from None
+
+    async def _failed(self, intent: Intent, error: CollectError) -> None:
+        waits = self._config.notify.retry_s
+        log.warning(
+            "message not sent id=%s attempt=%d reason=%s error=%s", intent.id, intent.attempts, error.reason, error
+        )
+        self._note(intent.channel, "failed", failing=True)
+        if error.retryable and intent.attempts <= len(waits):
+            await self._record(intent, str(error))
+            self._push(intent, self._clock.mono() + waits[intent.attempts - 1])
+            return
+        channel = self._config.notify.channels.get(intent.channel)
+        fallback = channel.fallback if channel else ""
+        if fallback and fallback != intent.channel and f"after:{intent.channel}" not in intent.reason:
+            moved = replace(intent, channel=fallback, attempts=0, reason=f"{intent.reason} after:{intent.channel}")
+            await self._record(moved, str(error))
+            self._push(moved, self._clock.mono())
+            return
+        log.error("message given up id=%s channel=%s", intent.id, intent.channel)
+        await self._record(replace(intent, state="failed"), str(error))
+
+    async def _record(self, intent: Intent, detail: str) -> None:
+        try:
+            await self._store.mark_intent(intent, self._clock.now(), detail)
+        except StoreError as error:
+            # Not recorded: it may be sent once more after a restart, which is better than not at all.
+            log.error("result of a message not recorded id=%s error=%s", intent.id, error)
+
+    def _note(self, channel: str, result: str, *, failing: bool) -> None:
+        self._failing[channel] = failing
+        self._on_result(channel, result)
