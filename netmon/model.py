@@ -422,7 +422,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A message that is meant to be sent: committed before the attempt, its result after. ``id`` keys its Message-ID."""
+    """A message that is to be sent: committed before the attempt, its result after. ``id`` keys its Message-ID."""
 
     id: str
     incident: int  # 0 for digests

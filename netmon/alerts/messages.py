@@ -1,0 +1,228 @@
+"""What a person is told about one incident: e-mail, chat or SMS, in his language. Pure: state and `now` in, text out.
+
+Texts and rules: MESSAGES.md; the words stand in words.yml under `chat`, `sms`, `mail`, `state` and `do`, one entry per
+kind of news (`kind_of`). Every message works without a link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from netmon.alerts import parts
+from netmon.alerts.messages_facts import MOST_EVIDENCE, UNITS, Scene, Texts, lower_first
+from netmon.alerts.messages_mail import mail
+from netmon.config import Config
+from netmon.model import Change, Contact, Incident, Subject
+from netmon.state import State
+
+BY_CAUSE = ("power", "line", "device")  # causes whose suspicion reads otherwise than their confirmation
+ASK_SITE = ("power_suspected", "unknown", "line_suspected")  # somebody at the site knows most
+LOST = ("down", "unreachable")
+MAINS_GOOD = {"ups_on_mains", "mains_present", "neighbour_ups_on_mains"}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """``subject`` is used where the channel has one."""
+
+    subject: str
+    body: str
+
+
+def render(
+    change: Change,
+    state: State,
+    words: Texts,
+    config: Config,
+    form: str,
+    contact: Contact,
+    *,
+    zone: tzinfo,
+    now: float,
+    detail: str = "plain",
+    why: str = "",
+    flapping: bool = False,
+) -> Message:
+    """The message of ``form`` long, short or sms. ``why`` tells the reader why he gets it (e-mail only)."""
+    scene = Scene(change.incident, state, words, config, contact, zone, now, plain=detail != "full")
+    kind = "flapping" if flapping else kind_of(change)
+    args = arguments(scene, kind)
+    if form == "sms":
+        short = {"where": scene.where(short=True), "NODE": scene.node_phrase(short=True, capitals=True)}
+        return Message("", parts.sms(words.parts(f"sms.{kind}"), {**args, **short}))
+    subject, body = mail(scene, kind, args, why)
+    if form == "short":
+        found = parts.lines(words.parts(f"chat.{kind}"), args)
+        if change.kind != "closed":
+            found += parts.lines(words.parts("chat.rest"), args)
+        return Message(subject, "\n".join(found + _links(scene)))
+    return Message(subject, "\n".join([*body, *_links(scene)]))
+
+
+def kind_of(change: Change) -> str:
+    """Which text tells this: the last part of the keys in words.yml."""
+    incident, closed = change.incident, change.kind == "closed"
+    if incident.subject.kind == "netmon" and incident.kind == "outage":
+        return "blind_over" if closed else "blind"
+    if incident.kind == "alert":
+        alert = incident.alerts[0][0] if incident.alerts else ""
+        if alert in ("SensorAlarm", "SensorWarning"):
+            return "alarm_over" if closed else "alarm"
+        return "alert_over" if closed else "silent" if alert == "SensorSilent" else "alert"
+    if incident.kind == "redundancy":
+        return "redundancy_back" if closed else "redundancy"
+    if incident.subject.kind == "node":
+        if incident.kind == "degraded":
+            return "degraded_over" if closed else "node_degraded"
+        return "node_back" if closed else "node"
+    if incident.kind == "degraded":
+        return "degraded_over" if closed else "degraded"
+    return _back(incident) if closed else _lost(incident)
+
+
+def _lost(incident: Incident) -> str:
+    cause = incident.cause
+    if cause.kind in BY_CAUSE:
+        return cause.kind if cause.confirmed else f"{cause.kind}_suspected"
+    return cause.kind if cause.kind in ("planned", "upstream") else "unknown"
+
+
+def _back(incident: Incident) -> str:
+    told, found = incident.first_cause, incident.cause.kind
+    return "corrected" if told not in ("unknown", found) and found != "unknown" else "back"
+
+
+def arguments(scene: Scene, kind: str) -> Mapping[str, str]:
+    """Everything the texts may name; "" for what is not known or not so."""
+    incident, words = scene.incident, scene.words
+    cause = incident.cause
+    keys = {e.key for e in cause.evidence}
+    battery = next((e.at for e in cause.evidence if e.key == "ups_on_battery"), None)
+    lines = scene.lines()
+    ended = incident.good_since or incident.closed_at or scene.now
+    back = incident.closed_at is not None
+    args: dict[str, str] = {
+        "id": str(incident.id),
+        "where": scene.where(short=False),
+        "node": scene.node_phrase(short=False),
+        "NODE": scene.node_phrase(short=False, capitals=True),
+        "t": scene.time(incident.began_at),
+        "t_full": scene.full_time(incident.began_at),
+        "t_found": scene.time(incident.opened_at),
+        "t_end": scene.time(ended) if back else "",
+        "t_ups": scene.time(battery) if battery else "",
+        "dur": scene.duration(ended - incident.began_at) if back else "",
+        "cause": scene.cause(cause),
+        "CAUSE": scene.cause(cause).upper(),
+        "cause_full": scene.cause_full(cause),
+        "before": lower_first(words.text(f"cause.{incident.first_cause}")),
+        "confirmed": _flag(cause.confirmed and cause.kind != "unknown"),
+        "rebooted": _flag("rebooted" in keys and cause.kind == "power"),
+        "ups_missing": _flag("ups" in cause.missing and battery is None),
+        "mains_good": _flag(bool(keys & MAINS_GOOD)),
+        "parent_up": _flag("parent_port_up" in keys),
+        "evidence": "; ".join(scene.evidence(e) for e in cause.evidence[:MOST_EVIDENCE]),
+        "quality": scene.evidence(cause.evidence[0]) if cause.evidence and incident.kind == "degraded" else "",
+        "channel": lines[0].circuit if lines else "",
+        "flaps": str(incident.flaps or ""),
+        "count": str(incident.flaps + 1),
+        "now_state": words.text("word.up" if back or incident.good_since else "word.down"),
+        "trunk": _flag(cause.kind == "upstream" and scene.node is not None and scene.node.kind == "aggregation"),
+        **_children(scene),
+        **_sensor(scene),
+        **_alert(scene),
+        **_calls(scene, kind),
+    }
+    if args["trunk"]:
+        args["cause"] = words.text("word.trunk")
+    args["do"] = _advice(scene, kind, args)
+    return args
+
+
+def _flag(value: bool) -> str:
+    return "1" if value else ""
+
+
+def _children(scene: Scene) -> dict[str, str]:
+    incident, verdicts = scene.incident, scene.state.verdicts
+    still = [s for s in incident.children if (v := verdicts.get(Subject("site", s))) and v.condition in LOST]
+    count = len(incident.children)
+    return {
+        "k": str(count),
+        "k2": str(len(incident.already_down)),
+        "k_up": str(count - len(still)),
+        "k_down": str(len(still)),
+        "still_down": _flag(bool(still)),
+        "all_up": _flag(bool(count) and not still),
+    }
+
+
+def _sensor(scene: Scene) -> dict[str, str]:
+    args = dict.fromkeys(("quantity", "value", "limit", "t_value", "no_value", "no_limit"), "")
+    sensor = scene.sensor
+    if sensor is None:
+        return args
+    kind = scene.state.inventory.sensor_types.get(sensor.type)
+    view = scene.state.sensors.get(sensor.id)
+    args["quantity"] = (kind.words.get(scene.words.language) or kind.quantity) if kind else sensor.type
+    if view is not None and view.value is not None and view.received_at is not None:
+        unit = UNITS.get(kind.unit, kind.unit) if kind else ""
+        args |= {"value": f"{scene.number(view.value)} {unit}".strip(), "t_value": scene.time(view.received_at)}
+        if kind is not None:
+            over = [x for x in (kind.alarm_above, kind.warn_above) if x is not None and view.value >= x]
+            under = [x for x in (kind.alarm_below, kind.warn_below) if x is not None and view.value <= x]
+            if limits := over or under:
+                args["limit"] = scene.number(limits[0])
+    # Parts name what they need; these two are for what is said instead.
+    return args | {"no_value": _flag(not args["value"]), "no_limit": _flag(not args["limit"])}
+
+
+def _alert(scene: Scene) -> dict[str, str]:
+    incident = scene.incident
+    alert = incident.alerts[0][0] if incident.alerts else ""
+    if not alert:
+        return {"alert": "", "ALERT": ""}
+    try:
+        name = scene.words.text(f"alert.{alert}")
+    except KeyError:  # a rule of the operator's own
+        name = alert
+    return {"alert": name, "ALERT": name.upper()}
+
+
+def _calls(scene: Scene, kind: str) -> dict[str, str]:
+    """Whom to call: somebody at the site where that helps, else the NOC, unless the reader is the NOC."""
+    words, site = scene.words, scene.site_contact()
+    reader_is_noc = "noc" in scene.contact.audiences
+    noc = "" if reader_is_noc else scene.config.notify.noc_phone
+    call = words.text("sms.call_noc", phone=noc) if noc else ""
+    if site is not None and kind in ASK_SITE:
+        call = words.text("sms.call", phone=site.phone)
+    return {
+        "call": call,
+        "noc": noc,
+        "urgent": _flag(bool(noc)),
+        "at_tel": words.text("word.at_tel", phone=site.phone) if site else "",
+    }
+
+
+def _advice(scene: Scene, kind: str, args: Mapping[str, str]) -> str:
+    alert = scene.incident.alerts[0][0] if scene.incident.kind == "alert" and scene.incident.alerts else ""
+    key = "battery" if alert.startswith("Ups") else kind
+    channel = scene.words.text("word.with_channel", channel=args["channel"]) if args["channel"] else ""
+    try:
+        return scene.words.text(f"do.{key}", at_tel=args["at_tel"], with_channel=channel)
+    except KeyError:  # nothing to do about good news
+        return ""
+
+
+def _links(scene: Scene) -> list[str]:
+    """A map for surveyed places, the incident's page where a public address is configured."""
+    found = []
+    if (place := scene.place()) is not None and scene.incident.open:
+        link = f"https://www.openstreetmap.org/?mlat={place.lat:.5f}&mlon={place.lon:.5f}#map=17"
+        found.append(f"{scene.words.text('mail.map')}: {link}")
+    if url := scene.config.web.public_url.rstrip("/"):
+        found.append(f"{scene.words.text('mail.link')}: {url}/incidents/{scene.incident.id}")
+    return found
