@@ -53,7 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     common.add_argument("--config", default=default_config(), help="netmon.yml (default: %(default)s)")
-    common.add_argument("--log-level", default="WARNING", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+    common.add_argument("--log-level", default="WARNING", choices=levels, help="least level of what goes to stderr")
     subs = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
 
     def add(name: str, command: Command, text: str, example: str) -> argparse.ArgumentParser:
@@ -73,40 +74,48 @@ def build_parser() -> argparse.ArgumentParser:
     add("check", commands.check, "check the configuration and the inventory", "netmon check")
     sub = add("demo", commands.demo, "run a simulated province and the daemon on it", "netmon demo --duration 60")
     sub.add_argument("--duration", type=float, default=0.0, metavar="SECONDS", help="end by itself (0: until Ctrl-C)")
-    sub.add_argument("--port", type=int, default=9808, help="port of the page (default: %(default)s)")
+    sub.add_argument("--port", type=int, default=9808, metavar="PORT", help="port of the page (default: %(default)s)")
     sub.add_argument("--sites", type=int, default=0, metavar="N", help="only the first N sites of the sample (0: all)")
     sub.add_argument("--no-faults", action="store_true", help="nothing breaks by itself")
     sub.add_argument("--keep", metavar="DIR", default="", help="keep configuration, logs and state in DIR")
     sub = add(
         "sim", commands.sim, "run only the simulated province", "netmon sim --config demo/netmon.yml --faults demo"
     )
-    sub.add_argument("--faults", default="none", help="none, demo, or a YAML file of faults (default: %(default)s)")
-    sub.add_argument("--broker-port", type=int, default=0, help="also start an MQTT broker on 127.0.0.1 (0: none)")
+    sub.add_argument(
+        "--faults", default="none", metavar="WHICH", help="none, demo, or a YAML file of faults (default: %(default)s)"
+    )
+    sub.add_argument(
+        "--broker-port", type=int, default=0, metavar="PORT", help="also start an MQTT broker on 127.0.0.1 (0: none)"
+    )
     sub.add_argument("--loss", type=float, default=0.0, metavar="RATIO", help="random loss of probes, 0..1")
-    sub.add_argument("--seed", type=int, default=1)
+    sub.add_argument("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     sub.add_argument("--truth", default="", metavar="FILE", help="write what really happened to FILE")
     sub = add("poll", commands.poll, "poll the devices of one site once and show the result", "netmon poll so-noi-vu")
     sub.add_argument("site", help="site, node or device id")
     sub = add("walk", commands.walk, "walk a device's MIB", "netmon walk 198.18.0.1 1.3.6.1.2.1.1 --credential routers")
-    sub.add_argument("address")
-    sub.add_argument("oid")
-    sub.add_argument("--credential", default="", help="name in the inventory (default: the device's own)")
-    sub.add_argument("--port", type=int, default=0)
+    sub.add_argument("address", help="address or id of a device")
+    sub.add_argument("oid", help="root of the walk, in numbers")
+    sub.add_argument(
+        "--credential", default="", metavar="NAME", help="name in the inventory (default: the device's own)"
+    )
+    sub.add_argument("--port", type=int, default=0, metavar="PORT", help="UDP port (default: the device's own)")
     sub = add("status", commands.status, "one look at what is up and what is not", "netmon status")
     sub = add("incidents", commands.incidents, "list the open incidents", "netmon incidents")
     sub = add("ack", commands.ack, "take an incident", "netmon ack 1043 --who 'Trực NOC' --note 'đã gọi điểm'")
-    sub.add_argument("incident", type=int)
-    sub.add_argument("--who", required=True)
-    sub.add_argument("--note", default="")
+    sub.add_argument("incident", type=int, help="number of the incident")
+    sub.add_argument("--who", required=True, metavar="NAME", help="who takes it")
+    sub.add_argument("--note", default="", metavar="TEXT", help="what else there is to say")
     sub = add("rules", commands.rules, "work with the alert rules", "netmon rules export")
-    sub.add_argument("action", choices=("export", "list"))
-    sub.add_argument("--output", default="", help="file to write ('-': standard output)")
+    sub.add_argument("action", choices=("export", "list"), help="write them for Prometheus, or list them")
+    sub.add_argument("--output", default="", metavar="FILE", help="file to write ('-': standard output)")
     sub = add(
         "inventory", commands.inventory, "work with the inventory", "netmon inventory import sites.csv --output new/"
     )
-    sub.add_argument("action", choices=("import", "export"))
+    sub.add_argument("action", choices=("import", "export"), help="CSV to YAML, or the sites as CSV")
     sub.add_argument("file", help="CSV to read (import) or to write (export; '-': standard output)")
-    sub.add_argument("--output", default="inventory/imported", help="folder for the YAML (default: %(default)s)")
+    sub.add_argument(
+        "--output", default="inventory/imported", metavar="DIR", help="folder for the YAML (default: %(default)s)"
+    )
     return parser
 
 
