@@ -109,15 +109,16 @@ def _add_pages(app: FastAPI, web: Web) -> None:
         await board.draw(web.clock.now())
         area_fragments = [(name, html) for name, html in board.fragments.items() if name.startswith("area-")]
         text = web.renderers[language].page(
-            "wall.html", web.clock.now(), fragments=board.fragments, area_fragments=area_fragments
+            "wall.html", web.clock.now(), fragments=board.fragments, area_fragments=area_fragments, mark=board.mark
         )
         return html(request, text)
 
     @app.get("/live", include_in_schema=False)
-    async def live(lang: str = "") -> Response:
+    async def live(request: Request, lang: str = "", mark: str = "") -> Response:
         if web.live.full:
             raise HTTPException(503, "no more live streams", {"Retry-After": "5"})
-        stream = web.live.follow(web.language(lang), web.assets)
+        mark = request.headers.get("last-event-id", mark)
+        stream = web.live.follow(web.language(lang), web.assets, mark)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     @app.get("/sites/{site_id}", include_in_schema=False)

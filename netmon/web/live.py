@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from netmon.model import labels
@@ -28,6 +29,7 @@ class Board:
 
     def __init__(self, renderer: Renderer) -> None:
         self.renderer = renderer
+        self.id = secrets.token_hex(4)  # versions of another start of the daemon mean nothing to this one
         self.version = 0
         self.fragments: dict[str, str] = {}
         self._changed: dict[str, int] = {}
@@ -64,11 +66,23 @@ class Board:
             self._changed = {name: self._changed.get(name, 0) for name in fresh} | dict.fromkeys(changed, self.version)
             self._patches.clear()
 
+    @property
+    def mark(self) -> str:
+        """What a page says when it comes back, so that it is sent only what it lacks."""
+        return f"{self.id}.{self.version}"
+
+    def version_of(self, mark: str) -> int:
+        """The version a page has; 0, which is none, if its mark is not of this board."""
+        board, _, version = mark.partition(".")
+        known = board == self.id and version.isdecimal() and len(version) < 10
+        return min(int(version), self.version) if known else 0
+
     def patch(self, since: int) -> bytes:
         """The event that brings a follower from version ``since`` to the present one; made once for all of them."""
         if since not in self._patches:
             newer = {name: html for name, html in self.fragments.items() if self._changed[name] > since}
-            self._patches[since] = b"event: patch\ndata: " + json_bytes(newer) + b"\n\n"
+            mark = f"id: {self.mark}\nevent: patch\ndata: ".encode()
+            self._patches[since] = mark + json_bytes(newer) + b"\n\n"
         return self._patches[since]
 
 
@@ -98,9 +112,10 @@ class Live:
         self._closed = True
         self._tick.set()
 
-    async def follow(self, language: str, hello: str) -> AsyncIterator[bytes]:
-        """The stream for one page: everything first, then what changes, with a beat each second."""
-        board, seen = self.boards[language], 0
+    async def follow(self, language: str, hello: str, mark: str = "") -> AsyncIterator[bytes]:
+        """The stream for one page: what is newer than its ``mark``, then what changes, with a beat each second."""
+        board = self.boards[language]
+        seen = board.version_of(mark)
         self._count(language, 1)
         try:
             yield f"retry: 2000\nevent: hello\ndata: {hello}\n\n".encode()

@@ -34,6 +34,7 @@ def events(text: bytes) -> list[tuple[str, str]]:
     found = []
     for block in text.decode().strip().split("\n\n"):
         lines = dict(line.split(": ", 1) for line in block.split("\n"))
+        assert lines["data"]  # an event without data is thrown away by the browser
         found.append((lines["event"], lines["data"]))
     return found
 
@@ -95,6 +96,39 @@ def test_a_change_that_nobody_sees_is_not_sent():
         stage.now += 7200  # ages grow, but those the browser counts
         patch = await next_patch(stage, stream, 20)
         assert patch is None
+        await stream.aclose()
+
+    run(stage, use)
+
+
+@pytest.mark.parametrize(
+    ("mark", "parts"),
+    [
+        ("{id}.1", {"headline", "area-tinh"}),
+        ("{id}.2", None),
+        ("{id}.99", None),
+        ("{id}.x", 17),
+        ("other.2", 17),
+        ("", 17),
+    ],
+)
+def test_a_page_that_comes_back_is_sent_what_it_lacks(mark, parts):
+    stage = Stage()
+
+    async def use(feed: live.Live) -> None:
+        board = feed.boards["vi"]
+        await board.draw(stage.now)
+        stage.now += 1
+        wall_state.change(stage.state, "tinh-05", "down", stage.now)
+        await board.draw(stage.now)
+        assert board.version == 2
+        stream = feed.follow("vi", "v", mark.format(id=board.id))
+        patch = await next_patch(stage, stream, 5)
+        if isinstance(parts, int):
+            assert patch is not None
+            assert len(patch) == parts
+        else:
+            assert (set(patch) if patch else None) == parts
         await stream.aclose()
 
     run(stage, use)

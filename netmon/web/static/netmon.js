@@ -45,14 +45,14 @@
     if (stale) { stale = false; body.classList.remove("stale"); lost.hidden = true; tick(); }
   }
 
-  let source = null, opened = 0;
+  let source = null, opened = 0, mark = live ? live.dataset.mark : "";
   function connect() {
     if (source) source.close();
     opened = performance.now();
-    source = new EventSource(`${live.dataset.live}?lang=${encodeURIComponent(words.lang)}`);
+    source = new EventSource(`${live.dataset.live}?lang=${encodeURIComponent(words.lang)}&mark=${encodeURIComponent(mark)}`);
     source.addEventListener("beat", (e) => alive(Number(e.data)));
     source.addEventListener("hello", (e) => { if (e.data !== words.assets) location.reload(); });
-    source.addEventListener("patch", (e) => patch(JSON.parse(e.data)));
+    source.addEventListener("patch", (e) => { patch(JSON.parse(e.data)); mark = e.lastEventId; });
   }
   function patch(parts) {
     const focus = document.activeElement, href = focus && focus.closest("[data-fragment]") && focus.getAttribute("href");
