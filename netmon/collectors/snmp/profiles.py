@@ -15,10 +15,10 @@ from netmon.collectors.snmp.modules import Metric, Module, Oid
 from netmon.collectors.snmp.modules_read import Reader, parse_modules
 from netmon.errors import ConfigError, Problem
 from netmon.figures import FigureSpec
+from netmon.yamlcompose import Loader
 
 BUILTIN = Path(__file__).resolve().parents[2] / "profiles"
 GENERIC = "generic"  # lies under every other profile: ports are known only from here
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads 2 MB in a second, Python in twenty
 _NETMON_KEYS = "name match kinds modules slow hide fallback figures"
 
 
@@ -92,7 +92,7 @@ def read_tree(path: Path, shown: str = "") -> tuple[object, list[Problem]]:
     name = shown or str(path)
     problems: list[Problem] = []
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=_LOADER)
+        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=Loader)
     except OSError as error:
         return None, [Problem(name, 0, "", f"cannot be read: {error.strerror or error}")]
     except UnicodeDecodeError:
