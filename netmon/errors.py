@@ -34,7 +34,7 @@ class ConfigError(NetmonError):
 
 
 class CollectError(NetmonError):
-    """A poll, a probe or a delivery failed. ``reason`` is a short metric label; ``retryable``: trying again may help."""
+    """A poll, a probe or a delivery failed. ``reason``: a short metric label; ``retryable``: trying again may help."""
 
     def __init__(self, reason: str, message: str, *, device: str = "", retryable: bool = True) -> None:
         self.reason = reason

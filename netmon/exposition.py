@@ -1,8 +1,8 @@
 """The pages that Prometheus scrapes: text format 0.0.4 only, families never interleaved.
 
-`netmon_*` and self metrics come from the registry and bear no time; the samples of a device were rendered when its poll
-ended, bear that poll's time, and are only joined here. All functions may run in a thread beside the loop: what they take
-from the state is copied in single steps.
+`netmon_*` and self metrics come from the registry and bear no time; the samples of a device were rendered when its
+poll ended, bear that poll's time, and are only joined here. All functions may run in a thread beside the loop: what
+they take from the state is copied in single steps.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def join_chunks(polls: Iterable[PollResult]) -> bytes:
 
 
 def _polls(state: State, site: str | None) -> list[PollResult]:
-    """The polls of devices still in the inventory, in the order of ids; of one site ("" = of nodes), or of all (None)."""
+    """The polls of devices still in the inventory, in order of id; of one site ("" = of nodes), or of all (None)."""
     devices = state.inventory.devices
     return [
         poll
