@@ -27,6 +27,8 @@ PURE = (
     "alerts.messages_mail",
     "alerts.parts",
     "alerts.plan",
+    "alerts.plan_people",
+    "alerts.plan_record",
     "alerts.power",
     "alerts.rootcause",
     "alerts.rules",
@@ -159,7 +161,7 @@ def entry(name: str) -> str:
 
 
 def layer(name: str) -> int:
-    return LAYERS[entry(name)]
+    return LAYERS.get(entry(name), 3)
 
 
 def room(name: str) -> str:
