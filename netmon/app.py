@@ -12,11 +12,12 @@ import dataclasses
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from netmon import exposition
+from netmon.alerts.amfeed import AlertmanagerFeed
 from netmon.alerts.catalog import load_catalog
 from netmon.alerts.incidents import Book
 from netmon.alerts.notify import Notifier
@@ -36,10 +37,10 @@ from netmon.history.store import Store
 from netmon.influx import InfluxWriter
 from netmon.inventory import Loaded
 from netmon.metrics import SelfMetrics, build_registry
-from netmon.model import Device, Figure, Inventory, PollResult, Probe, labels
+from netmon.model import Device, Incident, Inventory, PollResult, Probe
 from netmon.pipeline import Pipeline
 from netmon.scheduler import Scheduler
-from netmon.selfwatch import LoopMeter, QueueWatch
+from netmon.selfreport import SelfReport, describe
 from netmon.state import State
 from netmon.systemd import Notify
 from netmon.topology import Topology
@@ -65,7 +66,6 @@ class App:
         self.systemd = Notify()
         self.stopping = asyncio.Event()
         self.self_metrics = SelfMetrics()
-        self.meter = LoopMeter(self.clock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloads: set[asyncio.Task[list[Problem]]] = set()
         self._reloading = asyncio.Lock()
@@ -118,7 +118,8 @@ class App:
             self.influx.start()
             stack.push_async_callback(asyncio.to_thread, self.influx.stop)
 
-        self.notifier = Notifier(config, self.store, self.clock, on_result=self._count_message)
+        contacts = lambda: self.state.inventory.contacts  # noqa: E731
+        self.notifier = Notifier(config, self.store, self.clock, contacts, self._count_message)
         await self.notifier.start()
         stack.push_async_callback(self.notifier.close, config.drain_s)
 
@@ -136,11 +137,18 @@ class App:
             Evaluator(rules, found),
             book,
             poll_now=lambda device: self.scheduler.poll_now(device),
-            broker_connected=self._broker_connected,
+            broker_connected=self.broker_connected,
         )
         for view in (await asyncio.to_thread(self.spool.load_views)).values():
             self.pipeline.fold.sensor(view)
         stack.push_async_callback(self._last_step)
+        self.feed = AlertmanagerFeed(
+            config,
+            self.clock,
+            lambda: list(self.state.incidents.values()),
+            self._describe,
+            self._count_message,
+        )
         await self._start_web(stack)
 
     async def _start_web(self, stack: contextlib.AsyncExitStack) -> None:
@@ -171,8 +179,7 @@ class App:
                 self.pipeline.take_readings,
                 loop,
             )
-        self.queues = QueueWatch(self._depths)
-        self._read_totals()
+        self.report = SelfReport(self)
         self._take_targets(inventory)
         stack.push_async_callback(self._cancel_tasks)
         self._spawn("scheduler", self.scheduler.run())
@@ -181,9 +188,10 @@ class App:
         if self.ingest:
             self.ingest.start()
             stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
-        self._spawn("loop meter", self.meter.run())
+        self._spawn("loop meter", self.report.meter.run())
         self._spawn("steps", self._steps())
         self._spawn("housekeeping", self._housekeeping())
+        self._spawn("alertmanager feed", self.feed.run())
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -232,7 +240,7 @@ class App:
             if self.clock.mono() - saved >= SAVE_VIEWS_S:
                 saved = self.clock.mono()
                 await self._save_views()
-            self._write_self_gauges(now)
+            self.report.write(now)
             self.systemd.alive()
             await asyncio.sleep(min(HEARTBEAT_S, (self.systemd.watchdog_s or 60.0) / 3))
 
@@ -242,33 +250,7 @@ class App:
         except NetmonError as error:
             log.error("sensor views not saved error=%s", error)
 
-    def _write_self_gauges(self, now: float) -> None:
-        health, spool = self.state.health, self.spool
-        health.broker_connected = self._broker_connected()
-        health.influx_ok = self.influx.ok if self.influx else None
-        figures = [
-            Figure("netmon_loop_hold_seconds", (), self.meter.worst_s()),
-            Figure("netmon_spool_bytes", (), spool.bytes),
-            Figure("netmon_spool_used_ratio", (), spool.used_ratio),
-            Figure("netmon_config_last_reload_success", (), float(health.last_reload_ok)),
-            Figure("netmon_config_last_reload_timestamp_seconds", (), health.last_reload_at),
-            Figure("netmon_config_info", labels(hash=health.config_hash), 1.0),
-        ]
-        if health.broker_connected is not None:
-            figures.append(Figure("netmon_mqtt_connected", (), float(health.broker_connected)))
-        if health.influx_ok is not None:
-            figures.append(Figure("netmon_influx_up", (), float(health.influx_ok)))
-        uplink = self.state.reach.get(self.config.own_uplink)
-        if uplink is not None and uplink.lost is not None:
-            figures.append(Figure("netmon_own_uplink_up", (), float(not uplink.lost)))
-        figures += [
-            Figure("netmon_notifications_failing", labels(channel=channel), float(failing))
-            for channel, failing in self.notifier.failing().items()
-        ]
-        self.state.gauges.replace("self", figures)
-        self.queues.write(self.state.gauges, now)
-
-    def _broker_connected(self) -> bool | None:
+    def broker_connected(self) -> bool | None:
         if not self.config.mqtt.host:
             return None
         return bool(self.ingest and self.ingest.connected)
@@ -286,6 +268,12 @@ class App:
         for reason in result.failed.values():
             self.self_metrics.poll_tables_failed.labels(reason).inc()
         self.pipeline.take_poll(result)
+
+    def _describe(self, incident: Incident) -> tuple[str, str]:
+        return describe(incident, self.state.inventory, self.words[self.config.language])
+
+    def _count_message(self, channel: str, result: str) -> None:
+        self.self_metrics.notifications.labels(channel, result).inc()
 
     async def _snmp_probe(self, probe: Probe) -> float:
         """Round trip of one cheap SNMP request, for targets where nothing else is open."""
@@ -330,7 +318,7 @@ class App:
         health.last_reload_ok = False
         health.reload_problems = tuple(map(str, problems))
         self.state.revision += 1
-        self._write_self_gauges(self.clock.now())
+        self.report.write(self.clock.now())
         log.error("reload refused, old configuration stays problems=%d first=%s", len(problems), problems[0])
 
     def _swap(self, loaded: Loaded, profiles: Profiles) -> None:
@@ -348,6 +336,7 @@ class App:
         evaluator.set_limits(found)
         self.state.gauges.replace("thresholds", threshold_figures(evaluator.rules, found))
         self.notifier.set_config(self.config)
+        self.feed.set_config(self.config)
         self.poller.set_profiles(profiles)
         self._take_targets(inventory)
         if self.ingest:
@@ -358,7 +347,7 @@ class App:
         health.last_reload_ok, health.reload_problems = True, ()
         health.last_reload_at, health.config_hash = self.clock.now(), loaded.hash
         self.state.revision += 1
-        self._write_self_gauges(self.clock.now())
+        self.report.write(self.clock.now())
         log.info("reloaded sites=%d hash=%s", len(inventory.sites), loaded.hash[:12])
 
     # --- what the pages ask for (web.Actions) ------------------------------------------------------------------------
@@ -379,40 +368,6 @@ class App:
             return False
         await self.store.commit_step([change], [], {}, self.clock.now())
         return True
-
-    # --- self metrics ------------------------------------------------------------------------------------------------
-
-    def _count_message(self, channel: str, result: str) -> None:
-        self.self_metrics.notifications.labels(channel, result).inc()
-
-    def _depths(self) -> Mapping[str, tuple[int, int]]:
-        depths = {
-            "notify": (self.notifier.depth, 0),
-            "snmp": (self.engine.waiting, 0),
-            "spool": (self.spool.rows, self.spool.stats["dropped"]),
-        }
-        if self.ingest:
-            depths["mqtt"] = (self.ingest.queue_depth, self.ingest.events["handover_dropped"])
-        return depths
-
-    def _read_totals(self) -> None:
-        metrics = self.self_metrics
-        for name, source in (
-            ("netmon_snmp_events_total", self.engine.stats),
-            ("netmon_probe_events_total", self.prober.stats),
-            ("netmon_spool_events_total", self.spool.stats),
-        ):
-            metrics.read_totals(name, lambda source=source: {(k,): float(v) for k, v in source.items()})
-        metrics.read_totals("netmon_poll_overruns_total", lambda: {(): float(self.scheduler.counters.overruns)})
-        metrics.read_totals("netmon_dropped_total", lambda: {(q,): float(d) for q, (_, d) in self._depths().items()})
-        if self.ingest:
-            ingest = self.ingest
-            metrics.read_totals("netmon_mqtt_messages_total", lambda: {(k,): float(v) for k, v in ingest.stats.items()})
-            metrics.read_totals("netmon_mqtt_events_total", lambda: {(k,): float(v) for k, v in ingest.events.items()})
-        if self.influx:
-            influx = self.influx
-            metrics.read_totals("netmon_influx_written_total", lambda: {(): float(influx.stats["written"])})
-            metrics.read_totals("netmon_influx_events_total", lambda: {(k,): float(v) for k, v in influx.stats.items()})
 
     # --- signals -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,99 @@
+"""What netmon says of itself on /metrics: gauges written by the housekeeping, totals read at each scrape."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from netmon.model import Figure, Incident, Inventory, labels
+from netmon.selfwatch import LoopMeter, QueueWatch
+from netmon.words import Words
+
+if TYPE_CHECKING:
+    from netmon.app import App
+
+VERSION = version("netmon")
+
+
+class SelfReport:
+    """Reads the parts of one running daemon."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.meter = LoopMeter(app.clock)
+        self._queues = QueueWatch(self._depths)
+        self._read_totals()
+
+    def write(self, now: float) -> None:
+        """The gauges that rules and people look at."""
+        app = self._app
+        health, spool = app.state.health, app.spool
+        health.broker_connected = app.broker_connected()
+        health.influx_ok = app.influx.ok if app.influx else None
+        figures = [
+            Figure("netmon_loop_hold_seconds", (), self.meter.worst_s()),
+            Figure("netmon_spool_bytes", (), spool.bytes),
+            Figure("netmon_spool_used_ratio", (), spool.used_ratio),
+            Figure("netmon_config_last_reload_success", (), float(health.last_reload_ok)),
+            Figure("netmon_config_last_reload_timestamp_seconds", (), health.last_reload_at),
+            Figure("netmon_config_info", labels(hash=health.config_hash), 1.0),
+            Figure("netmon_build_info", labels(version=VERSION, python=platform.python_version()), 1.0),
+        ]
+        if health.broker_connected is not None:
+            figures.append(Figure("netmon_mqtt_connected", (), float(health.broker_connected)))
+        if health.influx_ok is not None:
+            figures.append(Figure("netmon_influx_up", (), float(health.influx_ok)))
+        uplink = app.state.reach.get(app.config.own_uplink)
+        if uplink is not None and uplink.lost is not None:
+            figures.append(Figure("netmon_own_uplink_up", (), float(not uplink.lost)))
+        figures += [
+            Figure("netmon_notifications_failing", labels(channel=channel), float(failing))
+            for channel, failing in (app.notifier.failing() | app.feed.failing).items()
+        ]
+        app.state.gauges.replace("self", figures)
+        self._queues.write(app.state.gauges, now)
+
+    def _depths(self) -> Mapping[str, tuple[int, int]]:
+        app = self._app
+        depths = {
+            "notify": (app.notifier.depth, app.notifier.dropped),
+            "snmp": (app.engine.waiting, 0),
+            "spool": (app.spool.rows, app.spool.stats["dropped"]),
+        }
+        if app.ingest:
+            depths["mqtt"] = (app.ingest.queue_depth, app.ingest.events["handover_dropped"])
+        return depths
+
+    def _read_totals(self) -> None:
+        app, metrics = self._app, self._app.self_metrics
+        metrics.read_totals("netmon_snmp_events_total", _by_event(app.engine.stats))
+        metrics.read_totals("netmon_probe_events_total", _by_event(app.prober.stats))
+        metrics.read_totals("netmon_spool_events_total", _by_event(app.spool.stats))
+        metrics.read_totals("netmon_poll_overruns_total", lambda: {(): float(app.scheduler.counters.overruns)})
+        metrics.read_totals("netmon_dropped_total", lambda: {(q,): float(d) for q, (_, d) in self._depths().items()})
+        if app.ingest:
+            metrics.read_totals("netmon_mqtt_messages_total", _by_event(app.ingest.stats))
+            metrics.read_totals("netmon_mqtt_events_total", _by_event(app.ingest.events))
+        if influx := app.influx:
+            metrics.read_totals("netmon_influx_written_total", lambda: {(): float(influx.stats["written"])})
+            metrics.read_totals("netmon_influx_events_total", _by_event(influx.stats))
+
+
+def _by_event(counter: Counter[str]) -> Callable[[], Mapping[tuple[str, ...], float]]:
+    """A counter that some part keeps, in the form that /metrics reads."""
+    return lambda: {(event,): float(count) for event, count in counter.copy().items()}
+
+
+def describe(incident: Incident, inventory: Inventory, words: Words) -> tuple[str, str]:
+    """Name of what an incident is about, and one line, for Alertmanager."""
+    subject = incident.subject
+    key = subject.id
+    if subject.kind in ("line", "device", "sensor"):
+        owner = getattr(inventory, f"{subject.kind}s").get(key)
+        key = (owner.site if owner else "") or key
+    site, node = inventory.sites.get(key), inventory.nodes.get(key)
+    name = site.name if site else node.name if node else subject.id
+    return name, f"{name}: {words.text(f'cause.{incident.cause.kind}')}"
