@@ -26,7 +26,7 @@ from netmon.model import Subject
 from netmon.state import State
 from netmon.web import api, detail, machine, pages
 from netmon.web.context import Actions, Web, html, token_is_right
-from netmon.web.render import STATIC, Texts
+from netmon.web.render import STATIC, Texts, compile_templates
 
 MOST_FORM_BYTES = 16_384
 HEADERS = {
@@ -85,6 +85,8 @@ def create_app(
     app.add_exception_handler(StarletteHTTPException, _error)
     _add_pages(app, app.state.web)
     machine.add(app, app.state.web)
+    app.openapi()  # made now, as the templates are: the first who asks shall hold nobody up
+    compile_templates()
     return app
 
 
