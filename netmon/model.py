@@ -435,4 +435,5 @@ class Intent:
     reason: str = ""  # why it is sent, or why not (``muted:...``, ``dedup:...``)
     state: str = "pending"  # pending | sent | failed | suppressed | standby (a fallback that is not needed yet)
     attempts: int = 0
+    address: str = ""  # where to, if the channel itself does not say: an e-mail address or a phone number
     stage: str = ""  # kind and severity of the incident as told, e.g. "outage critical": what raises are measured by

@@ -155,7 +155,7 @@ class Scene:
         return sensor.name or sensor.id if sensor is not None else self.incident.subject.id
 
     def node_phrase(self, short: bool, capitals: bool = False) -> str:
-        """nút gom Bù Gia Mập: the kind of node said once, whatever the node is called; the kind in capitals if asked."""
+        """nút gom Bù Gia Mập: the kind of node said once, whatever the node is called."""
         node = self.node
         if node is None:
             return self.incident.subject.id

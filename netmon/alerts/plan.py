@@ -1,0 +1,258 @@
+"""What to tell whom, now: mute -> group -> dedup, each a small step, each decision with its reason. Pure.
+
+Decided from what is (the incidents) and what was told (the record), never from what just happened: after a crash the
+same decisions come out again, with the same ids, so nothing is lost and nothing told twice. Rules (MESSAGES.md):
+ - opened, severity raised and closed are told, nothing else; closed only to those who were told of the opening.
+ - Before ``tell_at`` nobody is told; what ended before is a blip. Quality alone is for the page.
+ - The third change within 30 min is told as flapping, then single changes no more until it has been quiet for as long.
+ - Over 3 new incidents for one reader within 5 min become a digest, then again after 10 min, 30 min and hourly, if
+   there is news; nodes and netmon itself are always told alone. After a start one digest takes the place of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from netmon.alerts.messages_facts import Texts
+from netmon.alerts.plan_people import Reader, readers
+from netmon.alerts.plan_record import DIGEST, DUPLICATE, Record
+from netmon.alerts.plan_storm import Storm, storm_of
+from netmon.alerts.plan_write import Writer
+from netmon.config import Config
+from netmon.model import Change, Incident, Intent
+from netmon.state import State
+
+FLAP_CHANGES = 2  # told before the one that is told as flapping
+FLAP_WINDOW_S = 1800.0
+RANKS = {"alert": 0, "degraded": 0, "redundancy": 1, "outage": 2}
+SEVERITIES = ("info", "warning", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing to tell one reader. ``key`` begins the ids of its intents: the same news has the same key."""
+
+    incident: Incident
+    change: str
+    reader: Reader
+    key: str
+
+    @property
+    def alone(self) -> bool:
+        """True for what is never put into a digest."""
+        return _alone(self.incident)
+
+
+def plan(
+    changes: Iterable[Change], state: State, config: Config, record: Record, now: float, words: Mapping[str, Texts]
+) -> list[Intent]:
+    """Everything to be committed now: messages to send, and decisions not to. ``changes`` may be ahead of the state."""
+    incidents = state.incidents | {change.incident.id: change.incident for change in changes}
+    planner = _Planner(incidents, state, config, record, now, Writer(state, config, words, now))
+    planner.run()
+    return [intent for intent in planner.found.values() if intent.id not in record]
+
+
+class _Planner:
+    def __init__(
+        self,
+        incidents: Mapping[int, Incident],
+        state: State,
+        config: Config,
+        record: Record,
+        now: float,
+        writer: Writer,
+    ) -> None:
+        self.incidents, self.state, self.config = incidents, state, config
+        self.record, self.now, self.writer = record, now, writer
+        self.found: dict[str, Intent] = {}
+        self.readers = {i.id: readers(i, state) for i in incidents.values() if not self._mute(i)}
+
+    def run(self) -> None:
+        news: dict[str, list[News]] = {}
+        for number in self.readers:
+            for item in self._news(self.incidents[number]):
+                news.setdefault(item.reader.contact.id, []).append(item)
+        for contact in self.state.inventory.contacts:
+            self._group(contact, news.get(contact, []))
+
+    # --- mute: incidents nobody is told of ---
+
+    def _mute(self, incident: Incident) -> bool:
+        if incident.timeline and incident.timeline[-1].kind == "child" and not incident.open:
+            return self._decide(incident, "muted:absorbed, told with the incident that owns it")
+        if incident.kind == "degraded":
+            return self._decide(incident, "muted:page, quality alone is not told")
+        if not self.config.notify.enabled:
+            return self._decide(incident, "muted:notify is switched off")
+        return False
+
+    def _decide(self, incident: Incident, reason: str, what: str = "muted", body: str = "") -> bool:
+        """Record a decision about an incident as a whole, once."""
+        intent = Intent(
+            id=f"{incident.id}-{what}",
+            incident=incident.id,
+            change=what,
+            contact="",
+            channel="",
+            subject="",
+            body=body,
+            created_at=self.now,
+            reason=reason,
+            state="suppressed",
+        )
+        self.found.setdefault(intent.id, intent)
+        return True
+
+    # --- news: what each reader does not know yet ---
+
+    def _news(self, incident: Incident) -> Iterable[News]:
+        told_any = False
+        for reader in self.readers[incident.id]:
+            told = self.record.told(incident.id, reader.contact.id)
+            told_any = told_any or bool(told)
+            if (item := self._dedup(incident, reader, told)) is not None:
+                yield item
+        # Whoever was told of it hears how it ends, even if he would not be chosen today.
+        known = {reader.contact.id for reader in self.readers[incident.id]}
+        for key, contact in self.state.inventory.contacts.items():
+            if key not in known and (told := self.record.told(incident.id, key)):
+                told_any = True
+                if not incident.open and (item := self._dedup(incident, Reader(contact, "told"), told)) is not None:
+                    yield item
+        if not told_any:
+            self._explain_silence(incident)
+
+    def _dedup(self, incident: Incident, reader: Reader, told: list[Intent]) -> News | None:
+        """What this reader does not know yet; None if he knows all there is."""
+        ends = [n for n, intent in enumerate(told) if intent.change == "closed"]
+        live = told[ends[-1] + 1 :] if ends else told
+        change, rank = self._change(incident, live), ""
+        if change is None:
+            return None
+        if live and live[-1].change == "flapping":
+            if change != "closed" or self.now - (incident.closed_at or self.now) < FLAP_WINDOW_S:
+                return None
+        elif self._flaps(told):
+            change = "flapping"
+        if change == "raised":
+            rank = f"{_rank(stage(incident))}"
+        episode = len({told[n].created_at for n in ends})
+        key = f"{incident.id}-{episode}-{change}{rank}"
+        return None if self.record.decided(key, reader.contact.id) else News(incident, change, reader, key)
+
+    def _change(self, incident: Incident, live: list[Intent]) -> str | None:
+        if not incident.open:
+            return "closed" if live else None
+        if self.now < incident.tell_at or (incident.good_since is not None and not live):
+            return None
+        if not live:
+            return "opened"
+        return "raised" if _rank(stage(incident)) > max(_rank(i.stage) for i in live) else None
+
+    def _flaps(self, told: list[Intent]) -> bool:
+        moments = {(i.change, i.created_at) for i in told if i.created_at > self.now - FLAP_WINDOW_S}
+        return len(moments) >= FLAP_CHANGES
+
+    def _explain_silence(self, incident: Incident) -> None:
+        """Why nobody has been told so far."""
+        if not self.readers[incident.id]:
+            self._decide(incident, "no contact has the audience and area of this incident", "nobody")
+        elif not incident.open:
+            self._decide(incident, "blip:it ended before it was to be told", "blip")
+        elif self.now < incident.tell_at:
+            wait = incident.tell_at - incident.began_at
+            self._decide(incident, f"tell_after:told only if it lasts {wait:.0f} s", "waits")
+
+    # --- group: singles, or a digest ---
+
+    def _group(self, contact: str, news: list[News]) -> None:
+        if not self.config.notify.enabled:
+            return
+        for item in news:
+            if item.alone:
+                self._tell(item)
+        rest = [item for item in news if not item.alone]
+        person = self.state.inventory.contacts[contact]
+        changes = [(item.incident, item.change) for item in rest]
+        storm = storm_of(person, changes, self._events(contact), self.state, self.config, self.record, self.now)
+        if storm.kind in ("storm", "started"):
+            self._digest(contact, rest, storm)
+        elif storm.kind == "":
+            for item in rest:
+                self._tell(item)
+
+    def _mine(self, contact: str) -> list[Incident]:
+        """Incidents this reader is told of, as far as digests carry them."""
+        return [
+            incident
+            for number, incident in self.incidents.items()
+            if not _alone(incident) and any(r.contact.id == contact for r in self.readers.get(number, ()))
+        ]
+
+    def _events(self, contact: str) -> list[float]:
+        """When something happened that concerns this reader."""
+        return [t for i in self._mine(contact) for t in (i.opened_at, i.closed_at) if t is not None]
+
+    def _tell(self, item: News) -> None:
+        self._keep(self.writer.message(item.incident, item.change, item.reader, item.key, stage(item.incident)))
+        if item.change == "opened":
+            told = {reader.contact.id for reader in self.readers[item.incident.id]}
+            others = [c for c in self.state.inventory.contacts if c not in told]
+            self._decide(item.incident, "not their audience or area", "others", ", ".join(others))
+
+    def _digest(self, contact: str, news: list[News], storm: Storm) -> None:
+        mine = self._mine(contact)
+        if storm.kind == "started":  # it lists all that is open, and so nothing of that is told again
+            known = {n.incident.id for n in news}
+            for incident in mine:
+                fresh = incident.open and incident.good_since is None and incident.id not in known
+                if fresh and not self.record.told(incident.id, contact):
+                    reader = next(r for r in self.readers[incident.id] if r.contact.id == contact)
+                    news = [*news, News(incident, "opened", reader, f"{incident.id}-0-opened")]
+        changes = [(item.incident, item.change) for item in news]
+        intents = self.writer.digest(self.state.inventory.contacts[contact], changes, mine, storm)
+        self._keep(intents)
+        for item in news if intents else ():
+            carried = Intent(
+                id=f"{item.key}|{contact}",
+                incident=item.incident.id,
+                change=item.change,
+                contact=contact,
+                channel="",
+                subject="",
+                body="",
+                created_at=self.now,
+                reason=f"{DIGEST}{intents[0].id}",
+                state="suppressed",
+                stage=stage(item.incident),
+            )
+            self.found[carried.id] = carried
+
+    def _keep(self, intents: Iterable[Intent]) -> None:
+        """Add messages; one that goes to an address that gets the same news already is a duplicate."""
+        for intent in intents:
+            same = next((i for i in self.found.values() if _same_place(i, intent)), None)
+            if same is not None and intent.state in ("pending", "standby"):
+                intent = replace(intent, state="suppressed", reason=f"{DUPLICATE}{same.id}")
+            self.found.setdefault(intent.id, intent)
+
+
+def stage(incident: Incident) -> str:
+    """What raises are measured by."""
+    return f"{incident.kind} {incident.severity}"
+
+
+def _rank(text: str) -> int:
+    kind, _, severity = text.partition(" ")
+    return RANKS.get(kind, 0) * 10 + (SEVERITIES.index(severity) if severity in SEVERITIES else 0)
+
+
+def _alone(incident: Incident) -> bool:
+    return incident.subject.kind in ("node", "netmon")
+
+
+def _same_place(a: Intent, b: Intent) -> bool:
+    same = (a.incident, a.change, a.channel, a.address) == (b.incident, b.change, b.channel, b.address)
+    return same and a.id != b.id and a.state == "pending" and bool(b.channel)

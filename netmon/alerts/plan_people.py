@@ -1,0 +1,78 @@
+"""Who is to be told of an incident, and why he: by audience and area, the site's own contacts first. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netmon.alerts.messages_facts import Texts
+from netmon.model import Contact, Incident, Inventory
+from netmon.state import State
+
+OUTAGE = ("technician", "noc")
+BLIND = ("noc", "ops")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One recipient. ``why`` is ``site`` or the audience he belongs to."""
+
+    contact: Contact
+    why: str
+
+
+def audiences(incident: Incident, state: State) -> tuple[str, ...]:
+    """Who ought to know: by the rule for alerts, technicians and NOC for what is lost."""
+    if incident.subject.kind == "netmon" and incident.kind == "outage":
+        return BLIND
+    if incident.kind != "alert":
+        return OUTAGE
+    rules = [state.alerts[key].audience for key in incident.alerts if key in state.alerts]
+    # After a restart an alert may not fire again yet; the NOC can pass it on.
+    return tuple(dict.fromkeys(rules)) or ("noc",)
+
+
+def areas(incident: Incident, inventory: Inventory) -> set[str]:
+    """Areas of the sites concerned; empty where there are none (then only people in charge of everything are told)."""
+    subject = incident.subject
+    sites = {*incident.children, *incident.already_down}
+    if subject.kind == "site":
+        sites.add(subject.id)
+    elif subject.kind == "line" and subject.id in inventory.lines:
+        sites.add(inventory.lines[subject.id].site)
+    elif subject.kind == "device" and subject.id in inventory.devices:
+        sites.add(inventory.devices[subject.id].site)
+    elif subject.kind == "sensor" and subject.id in inventory.sensors:
+        sites.add(inventory.sensors[subject.id].site)
+    return {inventory.sites[s].area for s in sites if s in inventory.sites}
+
+
+def readers(incident: Incident, state: State) -> list[Reader]:
+    """Everybody to be told, the site's own contacts first, each once."""
+    inventory = state.inventory
+    wanted, where = audiences(incident, state), areas(incident, inventory)
+    found: dict[str, Reader] = {}
+    site = inventory.sites.get(incident.subject.id) if incident.subject.kind == "site" else None
+    if site is not None and "technician" in wanted:
+        for key in site.contacts:
+            if (contact := inventory.contacts.get(key)) is not None:
+                found.setdefault(key, Reader(contact, "site"))
+    sensor = inventory.sensors.get(incident.subject.id) if incident.subject.kind == "sensor" else None
+    if sensor is not None and (owner := inventory.contacts.get(sensor.owner)) is not None:
+        found[owner.id] = Reader(owner, "owner")
+    for contact in inventory.contacts.values():
+        audience = next((a for a in wanted if a in contact.audiences), None)
+        if audience is None or (contact.areas and not where & set(contact.areas)):
+            continue
+        if audience == "owner" and sensor is not None and sensor.owner and sensor.owner != contact.id:
+            continue
+        found.setdefault(contact.id, Reader(contact, audience))
+    return list(found.values())
+
+
+def why_text(reader: Reader, inventory: Inventory, words: Texts) -> str:
+    """The sentence at the end of an e-mail."""
+    if reader.why == "site":
+        return words.text("why.site")
+    names = [inventory.areas[a].name for a in reader.contact.areas if a in inventory.areas]
+    where = ", ".join(names) or words.text("why.everywhere")
+    return words.text("why.audience", audience=words.text(f"audience.{reader.why}"), areas=where)

@@ -1,0 +1,78 @@
+"""What has been decided and told so far: the memory that `plan` decides from. Pure; the store keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from netmon.model import Intent
+
+TOLD = ("opened", "raised", "closed", "flapping")
+DIGEST = "digest:"  # reason of a piece of news that a digest carried; the digest's id follows
+DUPLICATE = "duplicate:"  # the same place got it already; the id of that message follows
+
+
+class Record:
+    """All decisions about incidents that are still of interest, and the digests of late."""
+
+    def __init__(self, intents: Iterable[Intent] = ()) -> None:
+        self._ids: dict[str, Intent] = {}
+        self._told: dict[tuple[int, str], dict[str, Intent]] = {}
+        self._digests: dict[str, dict[str, Intent]] = {}
+        self._decided: set[str] = set()
+        self.add(intents)
+
+    def add(self, intents: Iterable[Intent]) -> None:
+        """Take in decisions; one that is known (by its id) is replaced: its result has come."""
+        for intent in intents:
+            self._ids[intent.id] = intent
+            self._decided.add(_news(intent.id))
+            if intent.change == "digest":
+                self._digests.setdefault(intent.contact, {})[intent.id] = intent
+            elif intent.change in TOLD:
+                self._told.setdefault((intent.incident, intent.contact), {})[intent.id] = intent
+
+    def __contains__(self, intent_id: str) -> bool:
+        return intent_id in self._ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def decided(self, key: str, contact: str) -> bool:
+        """True if this piece of news has been dealt with for this contact, whatever came of it."""
+        return f"{key}|{contact}" in self._decided
+
+    def told(self, incident: int, contact: str) -> list[Intent]:
+        """What this contact was, or is being, told of this incident, oldest first; a failed attempt tells nothing."""
+        found = self._told.get((incident, contact))
+        return sorted(filter(_counts, found.values()), key=lambda i: i.created_at) if found else []
+
+    def told_since(self, contact: str, change: str, since: float) -> set[int]:
+        """Incidents of which this contact was told ``change`` after a moment."""
+        return {
+            number
+            for (number, who), intents in self._told.items()
+            if who == contact
+            and any(i.change == change and i.created_at > since and _counts(i) for i in intents.values())
+        }
+
+    def digests(self, contact: str) -> list[Intent]:
+        """Digests for this contact, oldest first."""
+        return sorted(self._digests.get(contact, {}).values(), key=lambda i: i.created_at)
+
+    def keep_only(self, incidents: Collection[int], digests_after: float) -> None:
+        """Forget incidents that cannot come back, and old digests."""
+        gone = {i.id for i in self._ids.values() if i.incident and i.incident not in incidents}
+        gone |= {i.id for i in self._ids.values() if not i.incident and i.created_at < digests_after}
+        for intent_id in gone:
+            intent = self._ids.pop(intent_id)
+            self._decided.discard(_news(intent_id))
+            self._told.pop((intent.incident, intent.contact), None)
+            self._digests.get(intent.contact, {}).pop(intent_id, None)
+
+
+def _counts(intent: Intent) -> bool:
+    return intent.state in ("pending", "sent") or intent.reason.startswith((DIGEST, DUPLICATE))
+
+
+def _news(intent_id: str) -> str:
+    return "|".join(intent_id.split("|")[:2])

@@ -1,0 +1,142 @@
+"""Writes the intents of one decision: a message for each channel of a reader, its fallback standing by. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from zoneinfo import ZoneInfo
+
+from netmon.alerts.messages import Message, render
+from netmon.alerts.messages_digest import render_digest
+from netmon.alerts.messages_facts import Texts
+from netmon.alerts.plan_people import Reader, why_text
+from netmon.alerts.plan_storm import Storm
+from netmon.config import Channel, Config
+from netmon.model import Change, Contact, Incident, Intent
+from netmon.state import State
+
+
+class Writer:
+    """Renders for the moment ``now``, each reader in his language."""
+
+    def __init__(self, state: State, config: Config, words: Mapping[str, Texts], now: float) -> None:
+        self.state, self.config, self.now = state, config, now
+        self.zone = ZoneInfo(config.timezone)
+        self._words = words
+
+    def words(self, contact: Contact) -> Texts:
+        return self._words.get(contact.language) or self._words[self.config.language]
+
+    def message(self, incident: Incident, change: str, reader: Reader, key: str, stage: str) -> list[Intent]:
+        """The intents that tell one reader of one change; suppressed ones where a channel cannot be used."""
+        contact, words = reader.contact, self.words(reader.contact)
+        told = change == "closed" or reader.why == "told"
+        why = words.text("why.told") if told else why_text(reader, self.state.inventory, words)
+
+        def text(channel: Channel) -> Message:
+            return render(
+                Change("closed" if change == "closed" else "opened", incident, self.now),
+                self.state,
+                words,
+                self.config,
+                channel.form,
+                contact,
+                zone=self.zone,
+                now=self.now,
+                detail=channel.detail,
+                why=why,
+                flapping=change == "flapping",
+            )
+
+        reason = f"{change} told to {reader.why}"
+        return self._intents(contact, key, incident.id, change, stage, reason, text)
+
+    def digest(
+        self, contact: Contact, changes: Sequence[tuple[Incident, str]], mine: Sequence[Incident], storm: Storm
+    ) -> list[Intent]:
+        """The intents of one digest."""
+        words = self.words(contact)
+
+        def text(channel: Channel) -> Message:
+            return render_digest(
+                changes,
+                mine,
+                storm,
+                self.state,
+                words,
+                self.config,
+                channel.form,
+                contact,
+                zone=self.zone,
+                now=self.now,
+            )
+
+        key = f"digest-{storm.kind}-{storm.began_at:.0f}-{storm.number}"
+        if storm.kind == "storm":
+            reason = (
+                f"storm: over {self.config.alerts.storm_incidents} within {self.config.alerts.storm_window_s:.0f} s"
+            )
+        else:
+            reason = "start of netmon"
+        return self._intents(contact, key, 0, "digest", storm.stage, reason, text)
+
+    def _intents(
+        self,
+        contact: Contact,
+        key: str,
+        incident: int,
+        change: str,
+        stage: str,
+        reason: str,
+        text: Callable[[Channel], Message],
+    ) -> list[Intent]:
+        def intent(name: str, message: Message, state: str, why: str, address: str = "", suffix: str = "") -> Intent:
+            return Intent(
+                id=f"{key}|{contact.id}|{name}{suffix}",
+                incident=incident,
+                change=change,
+                contact=contact.id,
+                channel=name,
+                subject=message.subject,
+                body=message.body,
+                created_at=self.now,
+                reason=why,
+                state=state,
+                address=address,
+                stage=stage,
+            )
+
+        def written(channel: Channel) -> Message:
+            try:
+                return text(channel)
+            except (LookupError, ValueError) as error:  # wrong words must not keep anybody from being told
+                return Message(f"[netmon {incident}] {change}", f"[netmon {incident}] {change}: {stage} ({error!r})")
+
+        empty, found = Message("", ""), []
+        channels = self.config.notify.channels
+        for name in contact.channels:
+            channel = channels.get(name)
+            if channel is None or (problem := unusable(channel, contact)):
+                why = "channel missing:not in the configuration" if channel is None else f"channel missing:{problem}"
+                found.append(intent(name, empty, "suppressed", why))
+                continue
+            found.append(intent(name, written(channel), "pending", reason, address(channel, contact)))
+            other = channels.get(channel.fallback)
+            if other is not None and other.name not in contact.channels and not unusable(other, contact):
+                why = f"fallback of {name}"
+                standby = intent(other.name, written(other), "standby", why, address(other, contact), f"|{name}")
+                found.append(standby)
+        if not contact.channels:
+            found.append(intent("", empty, "suppressed", "channel missing:the contact has none"))
+        return found
+
+
+def address(channel: Channel, contact: Contact) -> str:
+    """Where a message goes on this channel; "" where the channel's own URL says it (a chat room)."""
+    return {"long": contact.email, "sms": contact.phone}.get(channel.form, "")
+
+
+def unusable(channel: Channel, contact: Contact) -> str:
+    """Why this contact cannot be reached on this channel; "" if he can."""
+    if channel.kind == "alertmanager":
+        return "Alertmanager is fed with every incident, not with messages to people"
+    return "the contact has no phone" if channel.form == "sms" and not contact.phone else ""
