@@ -27,24 +27,32 @@ class Gauges:
     def __init__(self) -> None:
         self._families: dict[str, dict[Labels, float]] = {}
         self._owned: dict[str, dict[tuple[str, Labels], None]] = {}
+        self._owner: dict[tuple[str, Labels], str] = {}
 
     def set(self, name: str, labels: Labels, value: float) -> None:
         """Set one series that nobody owns (it stays until dropped)."""
         self._families.setdefault(name, {})[labels] = value
+        self._owner.pop((name, labels), None)
 
     def drop(self, name: str, labels: Labels) -> None:
         """Remove one series; no error if it is not there."""
         self._families.get(name, {}).pop(labels, None)
+        self._owner.pop((name, labels), None)
 
     def replace(self, owner: str, figures: Iterable[Figure]) -> None:
-        """Make ``figures`` the only series of ``owner``: series it had before and does not bring now vanish."""
+        """Make ``figures`` the only series of ``owner``: series it had before and does not bring now vanish.
+
+        A series that another owner has taken over meanwhile (a line that moved to another device) stays with that one.
+        """
         new: dict[tuple[str, Labels], None] = {}
         for figure in figures:
-            self.set(figure.name, figure.labels, figure.value)
-            new[figure.name, figure.labels] = None
-        for name, labels in self._owned.get(owner, {}):
-            if (name, labels) not in new:
-                self.drop(name, labels)
+            key = figure.name, figure.labels
+            self._families.setdefault(figure.name, {})[figure.labels] = figure.value
+            self._owner[key] = owner
+            new[key] = None
+        for key in self._owned.get(owner, {}):
+            if key not in new and self._owner.get(key) == owner:
+                self.drop(*key)
         if new:
             self._owned[owner] = new
         else:
