@@ -31,8 +31,8 @@ STALLED_S = 15.0  # three missed evaluations at the default of 5 s: what the pag
 _SHORT = (
     ("UBND ", "UB "), ("Đảng ủy ", "ĐU "), ("Huyện ủy ", "HU "), ("Thị ủy ", "TU "), ("Thành ủy ", "TU "),
     ("Trung tâm Chính trị ", "TTCT "), ("Trung tâm ", "TT "), ("Văn phòng ", "VP "), ("Mặt trận Tổ quốc", "MTTQ"),
-    ("Ban Quản lý ", "BQL "), ("Hội Liên hiệp ", "Hội LH "), ("xã ", ""), ("phường ", ""), ("thị trấn ", "TT. "),
-    ("thị xã ", "TX. "), ("thành phố ", "TP. "), ("huyện ", "H. "), (" tỉnh", ""),
+    ("Ban Quản lý ", "BQL "), ("Hội Liên hiệp ", "Hội LH "), ("thị trấn ", "TT. "), ("thị xã ", "TX. "),
+    ("thành phố ", "TP. "), ("huyện ", "H. "), ("xã ", ""), ("phường ", ""), (" tỉnh", ""),
 )  # fmt: skip
 
 

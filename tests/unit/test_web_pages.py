@@ -106,6 +106,7 @@ def test_the_limit_shown_is_the_one_that_was_crossed():
         ("UBND xã Lộc Thành", "UB Lộc Thành"),
         ("Đảng ủy xã Lộc Thạnh", "ĐU Lộc Thạnh"),
         ("Trung tâm Chính trị huyện Bù Đăng", "TTCT H. Bù Đăng"),
+        ("UBND thị xã Bình Long", "UB TX. Bình Long"),
         ("UBND", "UBND"),
         ("", ""),
     ],
