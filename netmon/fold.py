@@ -5,6 +5,7 @@ Each fold owns the series it writes (`Gauges.replace`), so what a device or a se
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import deque
 from collections.abc import Iterable
 
@@ -28,32 +29,35 @@ from netmon.topology import Topology
 P95_SAMPLE_S = 300.0  # TT 06/2026/TT-BKHCN, article 5.6: samples every 5 minutes
 P95_SAMPLES = 2016  # ... over 7 days
 REACHABLE = ("up", "degraded")
+LOST = ("down", "unreachable")
 
 
 class P95:
     """The 95th percentile of five-minute means over the last 7 days, one direction of one line."""
 
     def __init__(self) -> None:
-        self._means: deque[float] = deque(maxlen=P95_SAMPLES)
+        self._means: deque[tuple[int, float]] = deque(maxlen=P95_SAMPLES)  # (bucket, mean)
         self._bucket = -1
         self._sum = self._count = 0.0
+        self._value: float | None = None  # sorting a week for every poll of every line would cost a core's percents
 
     def add(self, at: float, value: float) -> None:
         """Take one rate; a bucket counts when the next one begins."""
         bucket = int(at // P95_SAMPLE_S)
         if bucket != self._bucket and self._count:
-            self._means.append(self._sum / self._count)
+            self._means.append((self._bucket, self._sum / self._count))
             self._sum = self._count = 0.0
+            while self._means[0][0] < bucket - P95_SAMPLES and len(self._means) > 1:
+                self._means.popleft()
+            ordered = sorted(mean for _, mean in self._means)
+            self._value = ordered[-(-len(ordered) * 95 // 100) - 1]
         self._bucket = bucket
         self._sum += value
         self._count += 1
 
     def value(self) -> float | None:
         """Nearest-rank percentile; None before the first full bucket."""
-        if not self._means:
-            return None
-        ordered = sorted(self._means)
-        return ordered[max(0, -(-len(ordered) * 95 // 100) - 1)]
+        return self._value
 
 
 class Fold:
@@ -66,13 +70,14 @@ class Fold:
         self.set_inventory(state.inventory, topology)
 
     def set_inventory(self, inventory: Inventory, topology: Topology) -> None:
-        """After a (re)load: facts as ``_info`` series, and everything of things that are gone is forgotten."""
+        """After a (re)load: facts as ``_info`` series; what is gone is forgotten, what moved is shown where it is."""
         self._topology = topology
         self._lines_at: dict[str, list[Line]] = {}
         for line in inventory.lines.values():
             if line.device:
                 self._lines_at.setdefault(line.device, []).append(line)
         state, gauges = self._state, self._state.gauges
+        sites = dict.fromkeys((*state.inventory.sites, *inventory.sites))
         state.inventory = inventory
         for gone in [d for d in state.polls if d not in inventory.devices]:
             del state.polls[gone]
@@ -84,6 +89,20 @@ class Fold:
         for gone in [s for s in state.sensors if s not in inventory.sensors]:
             del state.sensors[gone]
             gauges.replace(f"sensor:{gone}", ())
+        known = {"site": inventory.sites, "line": inventory.lines, "node": inventory.nodes}
+        for subject in [s for s in state.verdicts if s.id not in known[s.kind]]:
+            del state.verdicts[subject]
+            gauges.replace(f"verdict:{subject.kind}:{subject.id}", ())
+        for key in [k for k in self._p95 if k[0] not in inventory.lines]:
+            del self._p95[key]
+        for reach in state.reach.values():
+            self._show_reach(reach)
+        for verdict in state.verdicts.values():
+            self._show_verdict(verdict)
+        for view in state.sensors.values():
+            self._show_sensor(view)
+        for site in sites:
+            self._redundancy(site)
         gauges.replace("info", _info(inventory))
         state.revision += 1
 
@@ -144,20 +163,23 @@ class Fold:
     def reach(self, reach: Reach) -> None:
         """News of one probe target."""
         state = self._state
-        line = state.inventory.lines.get(reach.target)
-        if line is None and reach.target not in state.inventory.nodes:
+        if reach.target not in state.inventory.lines and reach.target not in state.inventory.nodes:
             return
         before = state.reach.get(reach.target)
         state.reach[reach.target] = reach
         if before is None or before.lost != reach.lost:
             state.revision += 1
+        self._show_reach(reach)
+
+    def _show_reach(self, reach: Reach) -> None:
+        line = self._state.inventory.lines.get(reach.target)
         place = {"site": line.site, "line": line.id} if line else {"node": reach.target}
         series = labels(**place)
         figures = [Figure("netmon_probe_loss_ratio", series, reach.loss_ratio)]
         if reach.rtt_s is not None and not reach.lost:
             figures.append(Figure("netmon_probe_rtt_seconds", series, reach.rtt_s))
             figures.append(Figure("netmon_probe_jitter_seconds", series, reach.jitter_s))
-        state.gauges.replace(f"reach:{reach.target}", figures)
+        self._state.gauges.replace(f"reach:{reach.target}", figures)
 
     def verdicts(self, verdicts: dict[Subject, Verdict]) -> None:
         """The conditions after one judgement; only what changed is written."""
@@ -168,37 +190,43 @@ class Fold:
             if before is not None and before.condition == verdict.condition:
                 continue
             state.revision += 1
-            place: dict[str, str] = {subject.kind: subject.id}
+            self._show_verdict(verdict)
             if subject.kind == "line":
-                place["site"] = state.inventory.lines[subject.id].site
-                changed_sites.add(place["site"])
-            figures = [
-                Figure(f"netmon_{subject.kind}_state", labels(**place, state=c), float(c == verdict.condition))
-                for c in CONDITIONS
-            ]
-            if subject.kind == "site":
-                figures.append(Figure("netmon_site_up", labels(**place), float(verdict.condition in REACHABLE)))
-            gauges.replace(f"verdict:{subject.kind}:{subject.id}", figures)
+                changed_sites.add(state.inventory.lines[subject.id].site)
         for subject in state.verdicts.keys() - verdicts.keys():
             gauges.replace(f"verdict:{subject.kind}:{subject.id}", ())
         state.verdicts = verdicts
         for site in changed_sites:
             self._redundancy(site)
 
+    def _show_verdict(self, verdict: Verdict) -> None:
+        subject = verdict.subject
+        place: dict[str, str] = {subject.kind: subject.id}
+        if subject.kind == "line":
+            place["site"] = self._state.inventory.lines[subject.id].site
+        figures = [
+            Figure(f"netmon_{subject.kind}_state", labels(**place, state=c), float(c == verdict.condition))
+            for c in CONDITIONS
+        ]
+        if subject.kind == "site":
+            figures.append(Figure("netmon_site_up", labels(**place), float(verdict.condition in REACHABLE)))
+        self._state.gauges.replace(f"verdict:{subject.kind}:{subject.id}", figures)
+
     def _redundancy(self, site: str) -> None:
+        """A line that nobody can see (not probed, not yet heard of) is neither lost nor a way out."""
         lines = [self._state.inventory.lines[line] for line in self._topology.lines_of(site)]
-        if len(lines) < 2:
-            return
-        works = {line.id: self._condition("line", line.id) in REACHABLE for line in lines}
-        some = any(works.values())
-        primary_lost = any(line.role == "primary" for line in lines) and not any(
-            works[line.id] for line in lines if line.role == "primary"
-        )
-        series = labels(site=site)
-        figures = (
-            Figure("netmon_site_redundancy_lost", series, float(some and not all(works.values()))),
-            Figure("netmon_site_on_backup", series, float(some and primary_lost)),
-        )
+        figures: list[Figure] = []
+        if len(lines) > 1 and any(Subject("line", line.id) in self._state.verdicts for line in lines):
+            conditions = {line.id: self._condition("line", line.id) for line in lines}
+            some = any(condition in REACHABLE for condition in conditions.values())
+            primary = [conditions[line.id] in LOST for line in lines if line.role == "primary"]
+            series = labels(site=site)
+            figures = [
+                Figure(
+                    "netmon_site_redundancy_lost", series, float(some and any(c in LOST for c in conditions.values()))
+                ),
+                Figure("netmon_site_on_backup", series, float(some and bool(primary) and all(primary))),
+            ]
         self._state.gauges.replace(f"redundancy:{site}", figures)
 
     def snmp_silence(self) -> None:
@@ -223,14 +251,17 @@ class Fold:
     def sensor(self, view: SensorView) -> None:
         """The present view of one sensor; a stale value leaves the page (PAINS 17)."""
         state = self._state
-        sensor = state.inventory.sensors.get(view.sensor)
-        if sensor is None:
+        if view.sensor not in state.inventory.sensors:
             return
         before = state.sensors.get(view.sensor)
         state.sensors[view.sensor] = view
         if before is None or before.state != view.state or before.value != view.value:
             state.revision += 1
-        kind = state.inventory.sensor_types[sensor.type]
+        self._show_sensor(view)
+
+    def _show_sensor(self, view: SensorView) -> None:
+        sensor = self._state.inventory.sensors[view.sensor]
+        kind = self._state.inventory.sensor_types[sensor.type]
         place = {"sensor": sensor.id, "site": sensor.site, "node": sensor.node}
         figures = [
             Figure("netmon_sensor_state", labels(**place, state=s), float(s == view.state)) for s in SENSOR_STATES
@@ -240,13 +271,16 @@ class Fold:
         if view.value is not None and view.state in ("ok", "warning", "alarm", "invalid"):
             series: Labels = labels(**place, quantity=kind.quantity, unit=kind.unit)
             figures.append(Figure("netmon_sensor_value", series, view.value))
-        state.gauges.replace(f"sensor:{sensor.id}", figures)
+        self._state.gauges.replace(f"sensor:{sensor.id}", figures)
 
 
 def _capacity(line: Line, port: Port) -> tuple[float | None, float | None]:
-    """Contract bandwidth where there is one, else the port's speed (DOMAIN: contract overrides ifHighSpeed)."""
-    if line.contracts:
-        return line.contracts[-1].down_bps, line.contracts[-1].up_bps
+    """Contract bandwidth where one is in force, else the port's speed (DOMAIN: contract overrides ifHighSpeed)."""
+    # The day of UTC: a new contract counts from 7 in the morning of its first day.
+    today = dt.datetime.fromtimestamp(port.at, dt.UTC).date().isoformat() if line.contracts else ""
+    for contract in reversed(line.contracts):  # in order of their beginning
+        if contract.since <= today:
+            return contract.down_bps, contract.up_bps
     return port.speed_bps, port.speed_bps
 
 
