@@ -80,19 +80,24 @@ def _site(verdict: Verdict, verdicts: Mapping[Subject, Verdict], topology: Topol
 def recall(incidents: Iterable[Incident], topology: Topology) -> dict[Subject, Verdict]:
     """The verdicts that open incidents stand for: `judge` takes them as ``previous`` after a restart."""
     found: dict[Subject, Verdict] = {}
-    for incident in sorted(incidents, key=lambda i: i.subject.kind != "node"):
+    for incident in sorted(incidents, key=lambda i: (i.subject.kind != "node", i.began_at)):
         if not incident.open or incident.kind != "outage" or incident.good_since is not None:
             continue
         subject, since = incident.subject, incident.began_at
         if subject.kind == "node":
             found[subject] = Verdict(subject, "down", since)
-            # All lines below: one that answers is up whatever is recalled of it.
-            for line in topology.lines_below(subject.id):
-                found[Subject("line", line)] = Verdict(Subject("line", line), "unreachable", since, subject.id)
+            # All below: what answers is up, whatever is recalled of it.
+            lines = [Subject("line", line) for line in topology.lines_below(subject.id)]
+            for below in (*lines, *(Subject("node", node) for node in topology.nodes_below(subject.id))):
+                found.setdefault(below, Verdict(below, "unreachable", since, subject.id))
+            for site in incident.children:  # their other lines had been lost by then
+                for below in (Subject("line", line) for line in topology.lines_of(site)):
+                    found.setdefault(below, Verdict(below, "down", since))
         elif subject.kind == "site":
             for site in (subject.id, *incident.children):
-                for line in topology.lines_of(site):
-                    found[Subject("line", line)] = Verdict(Subject("line", line), "down", since)
+                for below in (Subject("line", line) for line in topology.lines_of(site)):
+                    if below not in found or since < found[below].since:  # lost before the node above it
+                        found[below] = Verdict(below, "down", since)
     return found
 
 

@@ -9,7 +9,8 @@ Rules (DESIGN.md, section 3, Verdicts and root cause):
    A probed node that is silent while its children answer is `degraded` by "silent", and explains nothing.
  - Own uplink lost and nearly nothing answers: netmon is blind. The uplink is `down` by "monitor"; all else that does
    not answer is `unknown`.
- - A site is lost only when all its lines are; with one of several lost it is `degraded` by "redundancy".
+ - A site is lost only when all its lines are, in the way the last of them was lost; with one of several lost it is
+   `degraded` by "redundancy".
 ``since`` is the true beginning and stays as long as the condition does, also over a restart: the daemon then starts
 with what `faults.recall` makes of its open incidents, and what it has not yet heard of is `unknown` by "recalled".
 """
@@ -107,10 +108,9 @@ class _Judge:
         begin = self._children_lost(node)
         reach = self.reach.get(node.id) if probed(node) else None
         if reach is not None and reach.lost is not None:
+            since = self._since(Subject("node", node.id), reach)
             if reach.lost:
-                return (
-                    Loss(False, reach.since, "silent") if self._serves(node, reach.since) else Loss(True, reach.since)
-                )
+                return Loss(False, since, "silent") if self._serves(node, reach.since) else Loss(True, since)
             return Loss(False, reach.since) if begin is None else Loss(True, begin, "partial")
         if begin is not None:
             return Loss(True, begin, "children")
@@ -236,9 +236,9 @@ class _Judge:
         lost = [v for v in lines if v.condition in LOST]
         alive = [v for v in lines if v.condition in ("up", "degraded")]
         if lost and len(lost) == len(lines):
-            since = max(v.since for v in lost)  # the site was lost with the last of its lines
-            own = [v for v in lost if v.condition == "down"]
-            return self._keep(subject, "down" if own else "unreachable", since, "" if own else lost[0].by)
+            # What took the last line took the site.
+            last = max(lost, key=lambda v: (v.since, v.condition == "unreachable"))
+            return self._keep(subject, last.condition, last.since, last.by)
         if not alive:
             blind = next((v for v in lines if v.by == "monitor"), None)
             since = blind.since if blind else self._begin(subject, "unknown", self.now)

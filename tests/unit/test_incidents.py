@@ -158,6 +158,20 @@ def test_a_line_below_a_lost_node_is_no_lost_redundancy_of_its_own() -> None:
     assert world.verdict("site", "two").condition == "degraded"
 
 
+def test_lost_redundancy_waits_while_a_node_takes_the_other_line() -> None:
+    world = World()
+    world.lose("two-1")
+    world.run(60)
+    world.lose("b")
+    assert world.told(world.run(60)) == [("opened", "b")]
+    assert "two" in world.open()["b"].children
+    assert world.open()["two"].kind == "redundancy"
+    world.restore("b")
+    assert world.told(world.run(100)) == [("closed", "b")]
+    world.restore()
+    assert world.told(world.run(80)) == [("closed", "two")]
+
+
 def test_own_uplink_lost_is_one_incident_and_nothing_else() -> None:
     world = World()
     world.lose("b3")
@@ -235,6 +249,16 @@ def test_restart_keeps_beginnings_apart_that_probes_see_together() -> None:
     assert world.told(world.run(60)) == []  # all lines are found lost in one moment, and yet it is no lost node
     assert {s: i.began_at for s, i in world.open().items()} == before
     assert world.verdict("line", "a1").since == before["a1"]
+
+
+def test_restart_keeps_a_node_that_answers_while_its_children_are_lost() -> None:
+    world = World()
+    world.lose("core1", "core2", "b")  # 60 % of what hangs from the core, one of them a node
+    world.run(60)
+    assert set(world.open()) == {"core"}
+    world.restart()
+    assert world.told(world.run(100)) == []
+    assert set(world.open()) == {"core"}
 
 
 def test_closed_before_a_restart_may_still_reopen() -> None:
