@@ -61,14 +61,16 @@ def read_sensor_type(entry: Entry, name: str) -> SensorType:
         if below is not None and above is not None and below > above:
             entry.problem(high, f'"{high}" {above:g} is below "{low}" {below:g}')
     words = entry.entry("words")
+    report = entry.text("report", "periodic", choices=("periodic", "on-change"))
     kind = SensorType(
         id=name,
         quantity=entry.text("quantity", required=True),
         unit=entry.text("unit", required=True),
         hysteresis=entry.number("hysteresis", 0.0, low=0.0) or 0.0,
         hold_s=entry.duration("hold"),
-        silence_s=entry.duration("silence", 3600.0),
-        report=entry.text("report", "periodic", choices=("periodic", "on-change")),
+        # Who reports on change only may rightly be silent for ever, unless the type says otherwise (0 = no limit).
+        silence_s=entry.duration("silence", 3600.0 if report == "periodic" else 0.0),
+        report=report,
         words={language: words.text(language) for language in LANGUAGES} if words else {},
         **limits,
     )
