@@ -188,16 +188,17 @@ def test_other_pages_fit_the_phone(browser, served, path):
 def test_from_an_incident_to_its_site_and_back(browser, served):
     show(browser, served.url)
     browser.find_element(By.LINK_TEXT, "1051").click()
-    assert text(browser, "h1") == "1051 UBND xã Tân Phú"
+    soon(lambda: text(browser, "h1") == "1051 UBND xã Tân Phú", what="the incident is shown")
     assert "UPS chạy ắc quy từ 10:05" in text(browser, "main")
     keep(browser, "incident")
     browser.find_element(By.LINK_TEXT, "UBND xã Tân Phú").click()
-    assert browser.current_url == f"{served.url}/sites/song-ba-04"
-    assert "Mất kết nối" in text(browser, ".lead")
+    soon(lambda: browser.current_url == f"{served.url}/sites/song-ba-04", what="the site is shown")
+    soon(lambda: "Mất kết nối" in text(browser, ".lead"), what="its condition is shown")
     keep(browser, "site")
-    browser.find_element(By.LINK_TEXT, "1051")
+    assert browser.find_elements(By.LINK_TEXT, "1051")
     browser.find_element(By.CSS_SELECTOR, "a.back").click()
-    browser.find_element(By.CSS_SELECTOR, "#incidents a.name[href='/sites/song-ba-04']").click()
+    site = "#incidents a.name[href='/sites/song-ba-04']"
+    soon(lambda: [browser.find_element(By.CSS_SELECTOR, site).click()], what="the wall is shown again")
     soon(lambda: text(browser, "h1").endswith("UBND xã Tân Phú"), what="the site is shown")
     assert not complaints(browser)
 
@@ -273,9 +274,9 @@ def test_taking_an_incident_in_the_browser(browser, served):
     for name, value in (("who", "Trần B"), ("note", "đi xem"), ("token", "wrong")):
         browser.find_element(By.NAME, name).send_keys(value)
     browser.find_element(By.CSS_SELECTOR, "form button").click()
-    assert "Mã truy cập sai" in text(browser, "main")
+    soon(lambda: "Mã truy cập sai" in text(browser, "main"), what="the token is refused")
     assert browser.find_element(By.NAME, "who").get_attribute("value") == "Trần B"
     browser.find_element(By.NAME, "token").send_keys(wall_state.TOKEN)
     browser.find_element(By.CSS_SELECTOR, "form button").click()
     soon(lambda: browser.current_url == f"{served.url}/incidents/1052", what="the incident is shown again")
-    assert "Người nhận Trần B" in text(browser, ".facts").replace("\n", " ")
+    soon(lambda: "Người nhận\nTrần B" in text(browser, ".facts"), what="it says who took it")
