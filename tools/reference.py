@@ -10,6 +10,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -65,21 +66,27 @@ def metrics(_: str) -> str:
 _METRIC_HEAD = ("Series", "Kind", "Labels", "Meaning")
 
 
+@cache
+def catalog() -> list[Rule]:
+    """Read once: each of its alerts is a part of its own."""
+    return load_catalog()
+
+
 def alerts(_: str) -> str:
     """All alerts at one glance."""
     found = [
         (f"[{r.alert}](#{r.alert.lower()})", f"`{condition(r)}`", _held(r), r.severity, r.audience, TELL[r.tell])
-        for r in load_catalog()
+        for r in catalog()
     ]
     return table(("Alert", "Condition", "Held for", "Severity", "For", "Told"), found)
 
 
 def alert(name: str) -> str:
     """What the catalogue says of one alert, in two lines."""
-    rule = next(rule for rule in load_catalog() if rule.alert == name)
+    rule = next(rule for rule in catalog() if rule.alert == name)
     kept = f", kept {_seconds(rule.keep_firing_for_s)} after it ended" if rule.keep_firing_for_s else ""
     held = f" for {_seconds(rule.for_s)}" if rule.for_s else ""
-    told = f"Severity {rule.severity}, for {rule.audience}; {TELL[rule.tell]}."
+    told = f"Severity {rule.severity}, for {rule.audience}; told: {TELL[rule.tell]}."
     return f"- **Fires** when `{condition(rule)}`{held}{kept}. {told}\n- **Limit:** {_limit(rule)}\n"
 
 
