@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import logging
 import signal
@@ -80,7 +81,7 @@ async def simulate(
     truth: str = "",
     ready: Callable[[str], None] = print,
 ) -> None:
-    """Run until SIGTERM or SIGINT. ``faults`` is none, demo, or a file."""
+    """Run until SIGTERM or SIGINT. ``faults`` is none, demo, or a file, which SIGHUP lets happen again from then on."""
     world = World(inventory, ups_runtime_s=ups_runtime_s)
     if faults == "demo":
         world.add(demo_faults(inventory))
@@ -90,6 +91,8 @@ async def simulate(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if faults not in ("none", "demo"):
+        loop.add_signal_handler(signal.SIGHUP, _happen_again, world, faults)
     province = Province(world, loss_ratio=loss_ratio, seed=seed)
     async with contextlib.AsyncExitStack() as stack:
         name = await stack.enter_async_context(broker(broker_port)) if broker_port else "none"
@@ -108,8 +111,17 @@ async def simulate(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _happen_again(world: World, path: str) -> None:
+    try:
+        read = load_faults(path, world.inventory)
+    except (NetmonError, OSError) as error:
+        log.error("faults not read error=%s", error)
+        return
+    world.add(dataclasses.replace(fault, at_s=world.t + fault.at_s) for fault in read)
+
+
 async def _advance(world: World, truth: str, repeat: bool) -> None:
-    start, told = time.monotonic(), 0
+    start, began_at, told = time.monotonic(), time.time(), 0
     script = world.faults
     rounds = 1
     while True:
@@ -121,6 +133,7 @@ async def _advance(world: World, truth: str, repeat: bool) -> None:
         for entry in world.truth[told:]:
             log.info("truth t=%.1f %s kind=%s target=%s", *entry)
         if truth and told < len(world.truth):
-            await asyncio.to_thread(Path(truth).write_text, "".join(json.dumps(e) + "\n" for e in world.truth))
+            lines = [json.dumps([*entry, round(began_at + entry[0], 2)]) + "\n" for entry in world.truth]
+            await asyncio.to_thread(Path(truth).write_text, "".join(lines))
         told = len(world.truth)
         await asyncio.sleep(STEP_S)
