@@ -1,8 +1,8 @@
 """Sends what was decided: each attempt's result recorded, back-off, then the fallback channel, then failed.
 
 An intent is committed by the store before it comes here, and its result after the attempt: a crash between the two
-costs at most one duplicate, never a loss. At a start all pending intents are sent. Channels block, so they run in
-threads; one message of a channel is on its way at a time, so order is kept and a slow channel delays no other.
+costs at most one duplicate (with the same Message-ID), never a loss. At a start all pending intents are sent. Channels
+block, so they run in threads; one message of a channel is on its way at a time, so a slow channel delays no other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from netmon.alerts.channels import Outgoing, apprise_channel, http
+from netmon.alerts.plan_record import Record
 from netmon.clock import Clock
 from netmon.config import Channel, Config
 from netmon.errors import CollectError
@@ -24,6 +25,8 @@ from netmon.model import Contact, Intent
 
 log = logging.getLogger(__name__)
 
+ATTEMPT_S = 60.0  # channels have time limits of their own; this is for one that forgot
+RECORD_S = 86400.0  # what was told of incidents closed within a day is remembered: they may still be news to somebody
 MAX_WAITING = 5000  # messages; more are recorded as failed: nobody reads five thousand messages
 SENDERS: Mapping[str, Callable[[Channel, Outgoing], None]] = {"apprise": apprise_channel.send, "http": http.send}
 
@@ -48,8 +51,9 @@ class Notifier:
         self._attempts: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="notify")
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="notify")
         self.dropped = 0
+        self.record = Record()  # what `plan` decides from
 
     @property
     def depth(self) -> int:
@@ -65,6 +69,7 @@ class Notifier:
 
     async def start(self) -> None:
         """Begin to send, first what an earlier run left unsent."""
+        self.record.add(await self._store.recent_intents(self._clock.now() - RECORD_S))
         left = await self._store.pending_intents()
         if left:
             log.info("messages left by an earlier run count=%d", len(left))
@@ -91,6 +96,8 @@ class Notifier:
 
     def submit(self, intents: Iterable[Intent]) -> None:
         """Take intents that are committed. Only pending ones are sent; the others were decisions not to."""
+        intents = list(intents)
+        self.record.add(intents)
         for intent in intents:
             if intent.state == "pending":
                 self._push(intent, self._clock.mono())
@@ -138,7 +145,7 @@ class Notifier:
         except CollectError as error:
             await self._failed(replace(intent, attempts=intent.attempts + 1), error)
         else:
-            await self._record(replace(intent, state="sent", attempts=intent.attempts + 1), "")
+            await self._record((replace(intent, state="sent", attempts=intent.attempts + 1), ""))
             self._note(intent.channel, "sent", failing=False)
         finally:
             self._busy.discard(intent.channel)
@@ -152,9 +159,10 @@ class Notifier:
             raise CollectError("gone", f"{what} is no longer configured", retryable=False)
         message = Outgoing(
             id=intent.id,
-            thread=f"incident-{intent.incident}" if intent.incident else "digest",
+            thread=f"incident-{intent.incident}" if intent.incident else "",
             subject=intent.subject,
             body=intent.body,
+            at=intent.created_at,
             name=contact.name,
             email=contact.email,
             phone=contact.phone,
@@ -162,10 +170,12 @@ class Notifier:
         send = SENDERS[channel.kind]
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._threads, send, channel, message)
+            await asyncio.wait_for(loop.run_in_executor(self._threads, send, channel, message), ATTEMPT_S)
         except CollectError:
             raise
-        except Exception as error:  # a service's own plugin failed in a way of its own: its text may hold secrets
+        except TimeoutError:
+            raise CollectError("timeout", f"channel {channel.name}: no end within {ATTEMPT_S:.0f} s") from None
+        except Exception as error:  # noqa: BLE001  a plugin failed in a way of its own; its text may hold secrets
             raise CollectError("crashed", f"channel {channel.name}: {type(error).__name__}") from None
 
     async def _failed(self, intent: Intent, error: CollectError) -> None:
@@ -175,25 +185,25 @@ class Notifier:
         )
         self._note(intent.channel, "failed", failing=True)
         if error.retryable and intent.attempts <= len(waits):
-            await self._record(intent, str(error))
+            await self._record((intent, str(error)))
             self._push(intent, self._clock.mono() + waits[intent.attempts - 1])
             return
-        channel = self._config.notify.channels.get(intent.channel)
-        fallback = channel.fallback if channel else ""
-        if fallback and fallback != intent.channel and f"after:{intent.channel}" not in intent.reason:
-            moved = replace(intent, channel=fallback, attempts=0, reason=f"{intent.reason} after:{intent.channel}")
-            await self._record(moved, str(error))
-            self._push(moved, self._clock.mono())
-            return
         log.error("message given up id=%s channel=%s", intent.id, intent.channel)
-        await self._record(replace(intent, state="failed"), str(error))
+        results = [(replace(intent, state="failed"), str(error))]
+        if (other := self.record.fallback_of(intent)) is not None:
+            log.info("message goes to the fallback id=%s channel=%s", other.id, other.channel)
+            results.append((replace(other, state="pending"), ""))
+        await self._record(*results)
+        if other is not None:
+            self._push(results[1][0], self._clock.mono())
 
-    async def _record(self, intent: Intent, detail: str) -> None:
+    async def _record(self, *results: tuple[Intent, str]) -> None:
+        self.record.add(intent for intent, _ in results)
         try:
-            await self._store.mark_intent(intent, self._clock.now(), detail)
+            await self._store.mark_intents(results, self._clock.now())
         except StoreError as error:
             # Not recorded: it may be sent once more after a restart, which is better than not at all.
-            log.error("result of a message not recorded id=%s error=%s", intent.id, error)
+            log.error("result of a message not recorded id=%s error=%s", results[0][0].id, error)
 
     def _note(self, channel: str, result: str, *, failing: bool) -> None:
         self._failing[channel] = failing

@@ -19,6 +19,7 @@ class Record:
         self._told: dict[tuple[int, str], dict[str, Intent]] = {}
         self._digests: dict[str, dict[str, Intent]] = {}
         self._decided: set[str] = set()
+        self._standby: dict[str, dict[str, Intent]] = {}
         self.add(intents)
 
     def add(self, intents: Iterable[Intent]) -> None:
@@ -26,6 +27,10 @@ class Record:
         for intent in intents:
             self._ids[intent.id] = intent
             self._decided.add(_news(intent.id))
+            if intent.state == "standby":
+                self._standby.setdefault(_news(intent.id), {})[intent.id] = intent
+            elif intent.id in self._standby.get(_news(intent.id), ()):
+                del self._standby[_news(intent.id)][intent.id]
             if intent.change == "digest":
                 self._digests.setdefault(intent.contact, {})[intent.id] = intent
             elif intent.change in TOLD:
@@ -59,6 +64,13 @@ class Record:
         """Digests for this contact, oldest first."""
         return sorted(self._digests.get(contact, {}).values(), key=lambda i: i.created_at)
 
+    def fallback_of(self, intent: Intent) -> Intent | None:
+        """The message that stands by for one that could not be sent."""
+        news = _news(intent.id)
+        ends = f"|{intent.channel}"
+        candidates = self._standby.get(news, {}).values()
+        return next((i for i in candidates if i.state == "standby" and i.id.endswith(ends)), None)
+
     def keep_only(self, incidents: Collection[int], digests_after: float) -> None:
         """Forget incidents that cannot come back, and old digests."""
         gone = {i.id for i in self._ids.values() if i.incident and i.incident not in incidents}
@@ -66,6 +78,7 @@ class Record:
         for intent_id in gone:
             intent = self._ids.pop(intent_id)
             self._decided.discard(_news(intent_id))
+            self._standby.pop(_news(intent_id), None)
             self._told.pop((intent.incident, intent.contact), None)
             self._digests.get(intent.contact, {}).pop(intent_id, None)
 

@@ -11,18 +11,19 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from netmon.errors import NetmonError
 from netmon.history import storedb
-from netmon.model import Change, Incident, Intent, Subject, TimelineEntry, Verdict
+from netmon.model import Change, Incident, Intent, Subject, Verdict
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-INTENT_FIELDS = "id, incident, change, contact, channel, subject, body, created_at, reason, state, attempts"
+INTENT_FIELDS = ", ".join(field.name for field in fields(Intent))
+BACKLOG_MOST = 20_000  # incidents and intents that wait in memory for a disk that refuses
 KEEP_INTERVALS_S = 400 * 86400.0  # 13 months, DOMAIN.md section 2.2: yearly registration needs the year before
 
 
@@ -40,6 +41,10 @@ class Store:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._db: sqlite3.Connection | None = None
         self._open_intervals: dict[Subject, tuple[str, float]] = {}
+        self._unsaved_incidents: dict[int, Incident] = {}
+        self._unsaved_intents: dict[str, Intent] = {}
+        self.ok = True
+        self.dropped = 0
 
     async def open(self, now: float) -> None:
         """Open or make the file; whatever lies between the last heartbeat and ``now`` becomes unknown."""
@@ -84,36 +89,81 @@ class Store:
 
     async def commit_step(
         self, changes: Iterable[Change], intents: Iterable[Intent], verdicts: Mapping[Subject, Verdict], now: float
-    ) -> None:
-        """Everything one step decided, in one transaction. Verdicts that did not change cost nothing."""
-        changes, intents = list(changes), list(intents)
+    ) -> bool:
+        """Everything one step decided, in one transaction. Verdicts that did not change cost nothing.
+
+        False when the disk refused: what was decided waits in memory and is committed with the next step, and the
+        daemon goes on (people must be told even then).
+        """
+        for change in changes:
+            self._unsaved_incidents[change.incident.id] = change.incident
+        for intent in intents:
+            self._unsaved_intents.setdefault(intent.id, intent)
+        incidents, told = dict(self._unsaved_incidents), dict(self._unsaved_intents)
         moved = [
             verdict
             for subject, verdict in verdicts.items()
             if subject.kind != "node" and self._open_intervals.get(subject) != (verdict.condition, verdict.since)
         ]
         gone = [s for s in self._open_intervals if s not in verdicts] if verdicts else []
-        if not (changes or intents or moved or gone):
-            return
+        if not (incidents or told or moved or gone):
+            return True
 
         def work(db: sqlite3.Connection) -> None:
-            for change in changes:
-                storedb.save_incident(db, change.incident)
-            storedb.add_intents(db, intents)
+            for incident in incidents.values():
+                storedb.save_incident(db, incident)
+            storedb.add_intents(db, told.values())
             for verdict in moved:
                 storedb.move_interval(db, verdict, self._open_intervals.get(verdict.subject), now)
             for subject in gone:
                 storedb.end_interval(db, subject, now)
 
-        await self.call(work)
+        try:
+            await self.call(work)
+        except StoreError as error:
+            self._refused(error)
+            return False
+        self._accepted()
+        for number, saved in incidents.items():
+            if self._unsaved_incidents.get(number) is saved:
+                del self._unsaved_incidents[number]
+        for intent_id in told:
+            del self._unsaved_intents[intent_id]
         for verdict in moved:
             self._open_intervals[verdict.subject] = (verdict.condition, verdict.since)
         for subject in gone:
-            del self._open_intervals[subject]
+            self._open_intervals.pop(subject, None)
+        return True
 
-    async def heartbeat(self, now: float) -> None:
-        """The state intervals can be believed until now."""
-        await self.call(lambda db: db.execute("INSERT OR REPLACE INTO heartbeat VALUES (1, ?)", (now,)))
+    async def heartbeat(self, now: float) -> bool:
+        """The state intervals can be believed until now; False when the disk refused."""
+        try:
+            await self.call(lambda db: db.execute("INSERT OR REPLACE INTO heartbeat VALUES (1, ?)", (now,)))
+        except StoreError as error:
+            self._refused(error)
+            return False
+        self._accepted()
+        return True
+
+    @property
+    def waiting(self) -> int:
+        """Incidents and intents that are not on disk yet."""
+        return len(self._unsaved_incidents) + len(self._unsaved_intents)
+
+    def _refused(self, error: StoreError) -> None:
+        """Say it once, not with every step; drop the oldest when too much waits."""
+        if self.ok:
+            log.error("store refuses, decisions wait in memory file=%s error=%s", self.path, error)
+        self.ok = False
+        for unsaved in (self._unsaved_incidents, self._unsaved_intents):
+            while len(unsaved) > BACKLOG_MOST // 2:
+                del unsaved[next(iter(unsaved))]  # type: ignore[arg-type]
+                self.dropped += 1
+
+    def _accepted(self) -> None:
+        if not self.ok:
+            log.info("store accepts again file=%s waiting=%d", self.path, self.waiting)
+        self.ok = True
 
     async def tidy(self, now: float) -> None:
         """Drop what is older than anybody needs."""
@@ -167,25 +217,25 @@ class Store:
         query = f"SELECT {INTENT_FIELDS} FROM intent WHERE state = 'pending' ORDER BY created_at, id"
         return await self.call(lambda db: [Intent(*row) for row in db.execute(query)])
 
-    async def told(self, incidents: Iterable[int]) -> list[Intent]:
-        """All intents of these incidents and all digests of late, for the record that decisions are made from."""
-        numbers = sorted(set(incidents) | {0})
-        marks = ",".join("?" * len(numbers))
-        query = f"SELECT {INTENT_FIELDS} FROM intent WHERE incident IN ({marks}) ORDER BY created_at, id"
-        return await self.call(lambda db: [Intent(*row) for row in db.execute(query, numbers)])
+    async def recent_intents(self, after: float) -> list[Intent]:
+        """Decisions about incidents that are open or were closed after a moment, and digests since then."""
+        query = (
+            f"SELECT {INTENT_FIELDS} FROM intent WHERE (incident = 0 AND created_at > ?) OR incident IN"
+            " (SELECT id FROM incident WHERE closed_at IS NULL OR closed_at > ?) ORDER BY created_at, rowid"
+        )
+        return await self.call(lambda db: [Intent(*row) for row in db.execute(query, (after, after))])
+
+    async def decisions(self, incident: int) -> list[Intent]:
+        """Everything that was decided about telling of one incident, oldest first."""
+        query = f"SELECT {INTENT_FIELDS} FROM intent WHERE incident = ? ORDER BY created_at, rowid"
+        return await self.call(lambda db: [Intent(*row) for row in db.execute(query, (incident,))])
 
     async def mark_intent(self, intent: Intent, now: float, detail: str = "") -> None:
         """The result of one attempt, or of all."""
+        await self.mark_intents([(intent, detail)], now)
 
-        def work(db: sqlite3.Connection) -> Any:
-            return db.execute(
-                "UPDATE intent SET state = ?, attempts = ?, channel = ?, done_at = ?, detail = ? WHERE id = ?",
-                (intent.state, intent.attempts, intent.channel, now, detail, intent.id),
-            )
-
-        await self.call(work)
-
-
-def with_timeline(incident: Incident, entries: Iterable[TimelineEntry]) -> Incident:
-    """The incident with a timeline read from its own table."""
-    return replace(incident, timeline=tuple(entries))
+    async def mark_intents(self, results: Iterable[tuple[Intent, str]], now: float) -> None:
+        """Several results in one transaction (given up here, and so its fallback begins)."""
+        rows = [(i.state, i.attempts, i.reason, now, detail, i.id) for i, detail in results]
+        update = "UPDATE intent SET state = ?, attempts = ?, reason = ?, done_at = ?, detail = ? WHERE id = ?"
+        await self.call(lambda db: db.executemany(update, rows))

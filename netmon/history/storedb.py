@@ -6,7 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,10 @@ MIGRATIONS = (
         reason TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, done_at REAL, detail TEXT);
     CREATE INDEX intent_pending ON intent (created_at) WHERE state = 'pending';
     CREATE INDEX intent_incident ON intent (incident);
+    """,
+    """
+    ALTER TABLE intent ADD COLUMN address TEXT NOT NULL DEFAULT '';
+    ALTER TABLE intent ADD COLUMN stage TEXT NOT NULL DEFAULT '';
     """,
 )
 
@@ -163,12 +167,7 @@ def load_incident(db: sqlite3.Connection, body: bytes) -> Incident:
 
 def add_intents(db: sqlite3.Connection, intents: Iterable[Intent]) -> None:
     """An intent that is there already stays as it is: the same decision made twice is one message."""
-    db.executemany(
-        "INSERT OR IGNORE INTO intent (id, incident, change, contact, channel, subject, body, created_at, reason,"
-        " state, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (i.id, i.incident, i.change, i.contact, i.channel, i.subject, i.body, i.created_at, i.reason, i.state,
-             i.attempts)
-            for i in intents
-        ],
-    )  # fmt: skip
+    names = [field.name for field in fields(Intent)]
+    values = [[getattr(intent, name) for name in names] for intent in intents]
+    marks = ", ".join("?" * len(names))
+    db.executemany(f"INSERT OR IGNORE INTO intent ({', '.join(names)}) VALUES ({marks})", values)

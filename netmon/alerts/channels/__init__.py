@@ -13,6 +13,13 @@ class Outgoing:
     thread: str  # what belongs together: an incident
     subject: str
     body: str
+    at: float = 0.0  # when it was decided
     name: str = ""
     email: str = ""
     phone: str = ""
+
+
+def plain_reason(error: Exception) -> str:
+    """Why a connection failed, in words that cannot hold a URL: some of http.client's errors quote it."""
+    reason = getattr(error, "reason", error)
+    return (reason.strerror if isinstance(reason, OSError) else None) or type(reason).__name__

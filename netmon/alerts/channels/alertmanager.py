@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from netmon.alerts.channels import plain_reason
 from netmon.config import Channel
 from netmon.errors import CollectError
 from netmon.model import Incident
@@ -52,8 +53,7 @@ def post(channel: Channel, alerts: Iterable[dict[str, Any]]) -> None:
         text = f"channel {channel.name}: HTTP status {error.code}"
         raise CollectError(f"http_{error.code}", text, retryable=error.code >= 500) from None
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        raise CollectError("unreachable", f"channel {channel.name}: {reason}") from None
+        raise CollectError("unreachable", f"channel {channel.name}: {plain_reason(error)}") from None
 
 
 def _time(at: float) -> str:

@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
-from netmon.alerts.channels import Outgoing
+from netmon.alerts.channels import Outgoing, plain_reason
 from netmon.config import Channel
 from netmon.errors import CollectError
 
@@ -44,8 +44,7 @@ def send(channel: Channel, message: Outgoing) -> None:
         text = f"channel {channel.name}: HTTP status {error.code}"
         raise CollectError(f"http_{error.code}", text, retryable=error.code in RETRYABLE) from None
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        raise CollectError("unreachable", f"channel {channel.name}: {reason}") from None
+        raise CollectError("unreachable", f"channel {channel.name}: {plain_reason(error)}") from None
     if channel.success and not re.search(channel.success, answer):
         raise CollectError("refused", f"channel {channel.name}: the answer does not match the success pattern")
 
