@@ -64,7 +64,8 @@ class Pipeline:
         before = self.state.reach.get(reach.target)
         self.fold.reach(reach)
         if before is None or before.lost != reach.lost:
-            self._look_closer(reach.target)
+            if reach.lost or (before is not None and before.lost):  # a first answer after the start is no fault
+                self._look_closer(reach.target)
             self._news.set()
 
     def _look_closer(self, target: str) -> None:
@@ -124,8 +125,10 @@ class Pipeline:
         self.fold.verdicts(judge(state.inventory, self.topology, state.reach, before, self.config, now))
         if mono - self._sensed_mono >= SENSORS_S:
             self._sensed_mono = mono
-            for number, sensor in enumerate(list(state.inventory.sensors.values())):
-                self._sense(sensor, now, None)
+            for number, name in enumerate(list(state.inventory.sensors)):
+                sensor = state.inventory.sensors.get(name)
+                if sensor is not None:  # a reload may come between two of them
+                    self._sense(sensor, now, None)
                 if number % 500 == 499:
                     await asyncio.sleep(0)
         if mono - self._evaluated_mono >= self.config.alerts.evaluate_s:
