@@ -260,7 +260,10 @@ class Book:
         blind = incident.subject != NETMON and (
             condition == "unknown" or (verdict is not None and verdict.by == "monitor")
         )
-        if blind or (condition == "unreachable" and incident.good_since is None):
+        # A line that is now hidden behind a lost node has not come back.
+        spare = incident.kind == "redundancy" and verdict is not None and verdict.by == "redundancy"
+        hidden = (spare or condition == "unreachable") and incident.good_since is None
+        if blind or hidden:
             if incident.good_since is not None:
                 self.ledger.keep(replace(incident, good_since=None))
             return

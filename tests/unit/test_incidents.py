@@ -172,6 +172,17 @@ def test_lost_redundancy_waits_while_a_node_takes_the_other_line() -> None:
     assert world.told(world.run(80)) == [("closed", "two")]
 
 
+def test_lost_redundancy_outlives_a_restart_behind_a_lost_node() -> None:
+    world = World()
+    world.lose("two-2")
+    world.run(60)
+    world.lose("b")
+    world.run(60)
+    world.restart()
+    assert world.told(world.run(120)) == []
+    assert set(world.open()) == {"two", "b"}
+
+
 def test_own_uplink_lost_is_one_incident_and_nothing_else() -> None:
     world = World()
     world.lose("b3")
