@@ -86,17 +86,22 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def close_gap(db: sqlite3.Connection, now: float) -> dict[Subject, tuple[str, float]]:
-    """After a start: open intervals end at the last heartbeat, and from there to ``now`` nothing is known."""
+    """After a start: open intervals end at the last heartbeat; from there nothing is known until somebody looks.
+
+    Returns what is open then: (condition, since) by subject.
+    """
     row = db.execute("SELECT at FROM heartbeat").fetchone()
     last = min(row[0], now) if row else now
-    dangling = db.execute("SELECT kind, subject, since FROM interval WHERE until IS NULL").fetchall()
     # An interval that began after the last heartbeat keeps its beginning: it was committed, so it was seen.
-    db.execute("UPDATE interval SET until = max(since, ?) WHERE until IS NULL", (last,))
+    ended = db.execute(
+        "SELECT kind, subject, max(since, ?) FROM interval WHERE until IS NULL AND condition != 'unknown'", (last,)
+    ).fetchall()
+    db.execute("UPDATE interval SET until = max(since, ?) WHERE until IS NULL AND condition != 'unknown'", (last,))
     db.executemany(
-        "INSERT INTO interval (kind, subject, condition, by, since, until) VALUES (?, ?, 'unknown', 'stopped', ?, ?)",
-        [(kind, subject, max(since, last), now) for kind, subject, since in dangling if max(since, last) < now],
+        "INSERT INTO interval (kind, subject, condition, by, since) VALUES (?, ?, 'unknown', 'stopped', ?)", ended
     )
-    return {}
+    rows = db.execute("SELECT kind, subject, condition, since FROM interval WHERE until IS NULL").fetchall()
+    return {Subject(kind, subject): (condition, since) for kind, subject, condition, since in rows}
 
 
 def move_interval(db: sqlite3.Connection, verdict: Verdict, before: tuple[str, float] | None, now: float) -> None:
