@@ -25,7 +25,7 @@ from netmon.errors import NetmonError
 from netmon.inventory import Loaded
 
 SNMP_PORT, STAMP_PORT = 16161, 18620
-SAMPLE, LOOPBACK = "198.18.0.0/15", "127.18.0.0/15"
+SAMPLE = "198.18.0.0/15"
 START_TIMEOUT_S = 60.0
 
 
@@ -38,7 +38,8 @@ class _Sink(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         with contextlib.suppress(ValueError):
             text = json.loads(body)
-            print("\n✉  " + str(text.get("message") or text).strip().replace("\n", "\n   "), flush=True)
+            message = str(text.get("message") or text).strip().replace("\n", "\n   ")
+            print(f"\n✉  [{self.path.strip('/')}] {message}", flush=True)
         type(self).got += 1
         self.send_response(204)
         self.end_headers()
@@ -110,17 +111,17 @@ class Demo:
         return child
 
     def _write_config(self, folder: Path, base: Loaded, broker_port: int, sink_port: int) -> Path:
-        url = folder / "sink-url"
-        url.write_text(f"json://127.0.0.1:{sink_port}/")
-        names = base.config.notify.channels
-        channels = {n: {"kind": "apprise", "form": "short", "url": {"file": str(url)}} for n in names}
+        channels = {}
+        for name in base.config.notify.channels:
+            url = f"json://127.0.0.1:{sink_port}/{name}"
+            channels[name] = {"kind": "apprise", "form": "short", "url": url}
         config = {
             "inventory": self._inventory(folder, base),
             "state_dir": str(folder / "state"),
             "timezone": base.config.timezone,
             "language": base.config.language,
             "own_uplink": base.config.own_uplink,
-            "address_map": {SAMPLE: LOOPBACK},
+            "address_map": {SAMPLE: _free_prefix(base)},
             "probe": {"kind": "stamp", "port": STAMP_PORT, "interval": "2s"},
             "snmp": {"port": SNMP_PORT, "interval": "5s"},
             "mqtt": {"host": "127.0.0.1", "port": broker_port, "tls": False},
@@ -138,7 +139,7 @@ class Demo:
     def _inventory(self, folder: Path, base: Loaded) -> list[str]:
         """The sample's own files, or with --sites copies that hold only the first sites."""
         if not self._sites:
-            return list(base.config.inventory)
+            return [str(Path(path).absolute()) for path in base.config.inventory]
         kept = set(list(base.inventory.sites)[: self._sites])
         (folder / "inventory").mkdir(exist_ok=True)
         files = []
@@ -160,9 +161,11 @@ class Demo:
         print(f"  Command line: netmon status --config {folder}/netmon.yml")
         if self._faults != "none":
             print(
-                "\n  In the next minute a building loses its mains, a fibre is cut, a room gets hot and an aggregation"
+                "\n  In the next minute a building loses its mains, a fibre is cut, and an aggregation point goes away."
             )
-            print("  point goes away. Messages appear here as a technician would get them.")
+            print(
+                "  Messages appear here as their readers get them: one per fault, with its cause; then that it is over."
+            )
         print("\n  Ctrl-C stops everything.\n" if not self._duration_s else "", flush=True)
 
     def _get(self, path: str) -> bytes | None:
@@ -216,11 +219,23 @@ def _free_port() -> int:
         return port
 
 
-def _taken(port: int) -> bool:
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _free_prefix(base: Loaded) -> str:
+    """A loopback prefix for the province that no other simulation on this machine uses."""
+    nodes = [n.probe for n in base.inventory.nodes.values() if n.probe and n.probe.kind == "tcp"]
+    for octet in range(18, 250, 2):
+        tcp = [(probe.port, probe.address.replace("198.18.", f"127.{octet}.", 1)) for probe in nodes]
+        udp = [(SNMP_PORT, f"127.{octet}.0.1"), (STAMP_PORT, f"127.{octet}.0.1")]
+        if not any(_taken(*at) for at in tcp) and not any(_taken(*at, socket.SOCK_DGRAM) for at in udp):
+            return f"127.{octet}.0.0/15"
+    raise NetmonError("the simulated province finds no free addresses on loopback")
+
+
+def _taken(port: int, host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_STREAM) -> bool:
+    with socket.socket(socket.AF_INET, kind) as sock:
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            sock.bind(("127.0.0.1", port))
+            sock.bind((host, port))
         except OSError:
             return True
         return False

@@ -49,8 +49,6 @@ class SimPort:
     line: str = ""
     rate_bps: float = 1e5
     speed_bps: float = 1e9
-    was_up: bool = True
-    changed_at_s: float = 0.0  # in seconds of sysUpTime
 
 
 @dataclass(slots=True)
@@ -75,10 +73,12 @@ class SimDevice:
 
     def port_up(self, port: SimPort) -> bool:
         line = self.world.inventory.lines.get(port.line)
-        up = self.world.port_up(line) if line else True
-        if up != port.was_up:
-            port.was_up, port.changed_at_s = up, self.uptime_s()
-        return up
+        return self.world.port_up(line) if line else True
+
+    def last_change_s(self, port: SimPort) -> float:
+        """ifLastChange in seconds of sysUpTime; 0 if that was before the device started (RFC 2863)."""
+        changed_at = self.world.port_changed_at(port.line)
+        return 0.0 if changed_at is None else max(0.0, self.uptime_s() - (self.world.t - changed_at))
 
     def octets(self, port: SimPort, share: float) -> int:
         # Counted since the boot at a steady rate: the rates that netmon computes are then known exactly.
@@ -139,7 +139,7 @@ def _port(n: int) -> list[tuple[Oid, int, Getter]]:
         ((*IF, 6, n), OCTETS, lambda d: b"\x02\x00" + d.seed.to_bytes(4, "big")[:3] + bytes([n % 256])),
         ((*IF, 7, n), INTEGER, lambda d: 1),
         ((*IF, 8, n), INTEGER, lambda d: 1 if d.port_up(d.ports[i]) else 2),
-        ((*IF, 9, n), TICKS, lambda d: int(d.ports[i].changed_at_s * 100) % MAX32),
+        ((*IF, 9, n), TICKS, lambda d: int(d.last_change_s(d.ports[i]) * 100) % MAX32),
         ((*IF, 10, n), COUNTER32, lambda d: octets_in(d) % MAX32),  # type: ignore[operator]
         ((*IF, 11, n), COUNTER32, lambda d: pkts(d) % MAX32),  # type: ignore[operator]
         ((*IF, 13, n), COUNTER32, zero),

@@ -20,7 +20,7 @@ from netmon.collectors.snmp import pdu
 from netmon.collectors.snmp.ber import END_OF_MIB_VIEW, EXCEPTIONS, NO_SUCH_INSTANCE, BerError, Oid
 from netmon.errors import NetmonError
 from netmon.model import Device, Inventory, Line
-from netmon.sim.mib import SimDevice, SimPort, table_of
+from netmon.sim.mib import COUNTER64, SimDevice, SimPort, table_of
 from netmon.sim.world import World
 
 log = logging.getLogger(__name__)
@@ -65,8 +65,11 @@ def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
         message = pdu.decode_message(request)
     except BerError:
         return None
-    if message.community != community or message.version not in (0, 1):
+    if message.community != community or message.version not in (pdu.V1, pdu.V2C):
         return None
+    old = message.version == pdu.V1
+    if old and message.pdu_type == pdu.GET_BULK:
+        return None  # v1 has none
     mib = table_of(sim)
 
     def value(index: int) -> pdu.VarBind:
@@ -80,7 +83,7 @@ def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
     if message.pdu_type == pdu.GET:
         for oid in asked:
             index = after(oid) - 1
-            found = index >= 0 and mib.oids[index] == oid
+            found = index >= 0 and mib.oids[index] == oid and not (old and mib.tags[index] == COUNTER64)
             out.append(value(index) if found else pdu.VarBind(oid, NO_SUCH_INSTANCE, None))
     elif message.pdu_type in (pdu.GET_NEXT, pdu.GET_BULK):
         repeat = message.error_index if message.pdu_type == pdu.GET_BULK else 1
@@ -96,6 +99,8 @@ def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
 
         def following(oid: Oid) -> tuple[Oid, pdu.VarBind]:
             index = after(oid)
+            while old and index < len(mib.oids) and mib.tags[index] == COUNTER64:
+                index += 1  # v1 has no Counter64: such objects are passed over (RFC 3584, 4.2.2.1)
             if index == len(mib.oids):
                 return oid, pdu.VarBind(oid, END_OF_MIB_VIEW, None)
             return mib.oids[index], value(index)
@@ -114,7 +119,7 @@ def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
                     break
     else:
         return None
-    if message.version == pdu.V1:  # v1 has no exceptions: the whole request fails, naming its varbind (RFC 1157, 4.1.2)
+    if old:  # v1 has no exceptions: the whole request fails, naming its varbind (RFC 1157, 4.1.2)
         for number, vb in enumerate(out, 1):
             if vb.tag in EXCEPTIONS:
                 status = (pdu.NO_SUCH_NAME, number)
@@ -158,6 +163,7 @@ class Province:
         self.devices = build_devices(world)
         self._loss_ratio, self._rng = loss_ratio, random.Random(seed)
         self._transports: list[asyncio.BaseTransport] = []
+        self._servers: dict[str, asyncio.Server] = {}  # node with a TCP probe -> its listener while the node is up
 
     async def start(self) -> None:
         """Bind every address. Raises NetmonError for an address that is not loopback, or is taken."""
@@ -173,12 +179,24 @@ class Province:
         for node in inventory.nodes.values():
             if node.probe and node.probe.kind == "stamp":
                 await self._bind(node.probe.address, node.probe.port, self._reflector(self._node_check(node.id)))
-            elif node.probe and node.probe.kind == "tcp":
-                await self._listen(node.probe.address, node.probe.port)
+        await self.follow()
+
+    async def follow(self) -> None:
+        """Open and close TCP ports as their nodes come and go; call it after each step of the world."""
+        for node in self.world.inventory.nodes.values():
+            if node.probe is None or node.probe.kind != "tcp":
+                continue
+            up, server = self.world.node_up(node.id), self._servers.get(node.id)
+            if up and server is None:
+                self._servers[node.id] = await self._listen(node.probe.address, node.probe.port)
+            elif not up and server is not None:
+                self._servers.pop(node.id).close()
 
     def close(self) -> None:
         for transport in self._transports:
             transport.close()
+        for server in self._servers.values():
+            server.close()
 
     def _reflector(self, reachable: Callable[[], bool]) -> _Reflector:
         return _Reflector(reachable, self._loss_ratio, self._rng)
@@ -204,18 +222,21 @@ class Province:
             raise NetmonError(f"simulator: cannot listen on {address} port {port}: {error.strerror}") from error
         self._transports.append(transport)
 
-    async def _listen(self, address: str, port: int) -> None:
+    async def _listen(self, address: str, port: int) -> asyncio.Server:
         _demand_loopback(address)
         loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(asyncio.Protocol, address, port)
+            return await loop.create_server(asyncio.Protocol, address, port)
         except OSError as error:
             raise NetmonError(f"simulator: cannot listen on {address} port {port}: {error.strerror}") from error
-        self._transports.append(server)  # type: ignore[arg-type]
 
 
 def _demand_loopback(address: str) -> None:
-    if not ipaddress.ip_address(address).is_loopback:
+    try:
+        loopback = ipaddress.ip_address(address).is_loopback
+    except ValueError:  # a host name: who knows where that leads
+        loopback = False
+    if not loopback:
         raise NetmonError(f"simulator: {address} is not a loopback address; map it with address_map in netmon.yml")
 
 

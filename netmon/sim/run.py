@@ -15,12 +15,13 @@ from typing import Any
 
 import yaml
 
-from netmon.errors import NetmonError
+from netmon.errors import ConfigError, NetmonError, Problem
 from netmon.model import Inventory
 from netmon.sim.broker import broker
 from netmon.sim.province import Province, count
 from netmon.sim.sensors import Publisher
 from netmon.sim.world import FAULTS, Fault, World
+from netmon.yamlcompose import Loader
 
 log = logging.getLogger(__name__)
 
@@ -29,45 +30,76 @@ DEMO_EVERY_S = 240.0
 
 
 def demo_faults(inventory: Inventory) -> list[Fault]:
-    """One of each kind, chosen from the inventory itself, so that the demo works on any sample."""
+    """A fibre, the mains of a building, a node: chosen from the inventory itself, so that any sample will do.
+
+    They begin when the daemon has seen everything well once: what is lost before belongs to the digest after a start.
+    """
     faults: list[Fault] = []
     cut = [line for line in inventory.lines.values() if line.remote_device and line.handoff == "sfp"]
     alone = [line for line in cut if sum(other.site == line.site for other in inventory.lines.values()) == 1]
     if alone:
-        faults.append(Fault("fibre", alone[len(alone) // 2].id, 12.0, 22.0))
+        faults.append(Fault("fibre", alone[len(alone) // 2].id, 27.0, 16.0))
     with_ups = [d.site for d in inventory.devices.values() if d.kind == "ups" and d.site]
     far = [s for s in with_ups if inventory.sites[s].level == "commune"]
     if far:
         site = inventory.sites[far[len(far) // 3]]
-        faults.append(Fault("power", site.building or site.id, 10.0, 48.0))
+        faults.append(Fault("power", site.building or site.id, 25.0, 45.0))
     nodes = [n.id for n in inventory.nodes.values() if n.kind == "aggregation"]
     busy = [n for n in nodes if sum(line.parent == n for line in inventory.lines.values()) >= 3]
     if busy:
-        faults.append(Fault("node", busy[len(busy) // 2], 26.0, 26.0))
-    rooms = [s.site for s in inventory.sensors.values() if s.site and "temperature" in s.type]
-    if rooms:
-        faults.append(Fault("hot", rooms[0], 15.0, 60.0))
+        faults.append(Fault("node", busy[len(busy) // 2], 31.0, 20.0))
     return faults
 
 
 def load_faults(path: str, inventory: Inventory) -> list[Fault]:
-    """Faults of a YAML file: a list of {kind, target, at, duration} in seconds. Raises NetmonError on any mistake."""
+    """Faults of a YAML file: a list of {kind, target, at, duration} in seconds. Raises NetmonError with all mistakes."""
     try:
-        entries: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise NetmonError(f"{path}: {' '.join(str(error).split())}") from error
-    known = set(inventory.lines) | set(inventory.nodes) | set(inventory.devices) | set(inventory.sites)
-    known |= {site.building for site in inventory.sites.values()}
-    faults = []
+        entries: Any = yaml.load(Path(path).read_text(encoding="utf-8-sig"), Loader=Loader)  # noqa: S506  # a safe one
+    except OSError as error:
+        raise NetmonError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise NetmonError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if entries is not None and not isinstance(entries, list):
+        raise NetmonError(f"{path}: must be a list of faults")
+    targets = _targets(inventory)
+    faults, problems = [], []
     for number, entry in enumerate(entries or (), 1):
-        if not isinstance(entry, dict) or set(entry) != {"kind", "target", "at", "duration"}:
-            raise NetmonError(f"{path}: fault {number}: needs exactly kind, target, at, duration")
-        if entry["kind"] not in FAULTS:
-            raise NetmonError(f"{path}: fault {number}: kind {entry['kind']!r}; allowed: {', '.join(FAULTS)}")
-        if entry["target"] not in known:
-            raise NetmonError(f"{path}: fault {number}: target {entry['target']!r} is not in the inventory")
-        faults.append(Fault(entry["kind"], entry["target"], float(entry["at"]), float(entry["duration"])))
+        mistake = _mistake(entry, targets)
+        if mistake:
+            problems.append(Problem(path, 0, f"fault {number}", *mistake))
+        else:
+            faults.append(Fault(entry["kind"], entry["target"], float(entry["at"]), float(entry["duration"])))
+    if problems:
+        raise ConfigError(problems)
     return faults
+
+
+def _targets(inventory: Inventory) -> dict[str, set[str]]:
+    """What each kind of fault can happen to."""
+    buildings = {site.building for site in inventory.sites.values()} - {""}
+    return {
+        "power": buildings | set(inventory.sites),
+        "fibre": set(inventory.lines),
+        "node": set(inventory.nodes),
+        "hang": set(inventory.devices),
+        "hot": set(inventory.sites) | set(inventory.nodes),
+    }
+
+
+def _mistake(entry: Any, targets: dict[str, set[str]]) -> tuple[str, str] | None:
+    """What is wrong with an entry, and what is allowed."""
+    if not isinstance(entry, dict) or set(entry) != {"kind", "target", "at", "duration"}:
+        return "is not a fault", "needs exactly kind, target, at, duration"
+    kind, target = entry["kind"], entry["target"]
+    if kind not in FAULTS:
+        return f"kind {kind!r} is unknown", f"allowed: {', '.join(FAULTS)}"
+    if not isinstance(target, str) or target not in targets[kind]:
+        return f"target {target!r} is nothing in the inventory that {kind} happens to", ""
+    for key, low in (("at", 0.0), ("duration", 0.1)):
+        value = entry[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < float("inf"):
+            return f"{key} {value!r} is wrong", f"seconds, at least {low:g}"
+    return None
 
 
 async def simulate(
@@ -96,9 +128,9 @@ async def simulate(
     province = Province(world, loss_ratio=loss_ratio, seed=seed)
     async with contextlib.AsyncExitStack() as stack:
         name = await stack.enter_async_context(broker(broker_port)) if broker_port else "none"
-        await province.start()
         stack.callback(province.close)
-        tasks = [asyncio.create_task(_advance(world, truth, repeat=faults == "demo"))]
+        await province.start()
+        tasks = [asyncio.create_task(_advance(province, truth, repeat=faults == "demo"))]
         if broker_port:
             tasks.append(asyncio.create_task(Publisher(world, "127.0.0.1", broker_port).run()))
         ready(f"simulated: {count(inventory)}, {len(inventory.sensors)} sensors, broker {name}")
@@ -120,7 +152,8 @@ def _happen_again(world: World, path: str) -> None:
     world.add(dataclasses.replace(fault, at_s=world.t + fault.at_s) for fault in read)
 
 
-async def _advance(world: World, truth: str, repeat: bool) -> None:
+async def _advance(province: Province, truth: str, repeat: bool) -> None:
+    world = province.world
     start, began_at, told = time.monotonic(), time.time(), 0
     script = world.faults
     rounds = 1
@@ -130,6 +163,7 @@ async def _advance(world: World, truth: str, repeat: bool) -> None:
             world.add(Fault(f.kind, f.target, f.at_s + DEMO_EVERY_S * rounds, f.duration_s) for f in script)
             rounds += 1
         world.step(t)
+        await province.follow()
         for entry in world.truth[told:]:
             log.info("truth t=%.1f %s kind=%s target=%s", *entry)
         if truth and told < len(world.truth):

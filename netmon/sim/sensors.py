@@ -31,6 +31,7 @@ NORMAL: Mapping[str, tuple[float, float]] = {
     "pressure": (2.5e5, 4.5e5),
     "rain": (0.0, 2.0),
     "vehicles": (20.0, 260.0),
+    "speed": (18.0, 52.0),
     "noise": (48.0, 66.0),
     "pm25": (8.0, 32.0),
 }
@@ -62,9 +63,10 @@ class Publisher:
                     if self._heard(topics[topic][0]):
                         self._client.publish(topic, self._payload(topics[topic]), qos=1)
                         self.published += 1
-                    if index % 10 == 9:
-                        await asyncio.sleep(PERIOD_S * 10 / len(ordered))
-                await asyncio.sleep(0.05)
+                    if pause_s := pause_after(index, len(ordered)):
+                        await asyncio.sleep(pause_s)
+                if not ordered:
+                    await asyncio.sleep(PERIOD_S)
         finally:
             self._client.disconnect()
             self._client.loop_stop()
@@ -72,6 +74,9 @@ class Publisher:
     def _heard(self, sensor: Sensor) -> bool:
         if not sensor.via.startswith("line"):
             return True  # cellular and gateways in town have ways of their own
+        line = self._world.inventory.lines.get(sensor.via.removeprefix("line:"))
+        if line is not None:
+            return self._world.line_up(line)
         if sensor.site:
             return self._world.site_reachable(sensor.site)
         return not sensor.node or self._world.node_up(sensor.node)
@@ -96,12 +101,19 @@ class Publisher:
         phase = zlib.crc32(sensor.id.encode()) % 628 / 100
         value = low + (high - low) * (0.5 + 0.5 * math.sin(self._world.t / 300 * math.tau + phase))
         place = sensor.site or sensor.node
-        if kind.quantity == "temperature" and place and self._world.hot(place):
+        if not self._world.hot(place):
+            self._hot_since.pop(place, None)
+        elif kind.quantity == "temperature":
             since = self._hot_since.setdefault(place, self._world.t)
             value += HOT_RISE_C * min(1.0, (self._world.t - since) / HOT_TIME_S)
-        else:
-            self._hot_since.pop(place, None)
         return value
+
+
+def pause_after(index: int, total: int) -> float:
+    """Seconds to wait after message ``index`` of a round of ``total``: ten at a time, a round in one period."""
+    if index % 10 != 9 and index != total - 1:
+        return 0.0
+    return PERIOD_S * (index % 10 + 1) / total
 
 
 def _unmap(mapping: Mapping[str, object], values: Mapping[str, float]) -> dict[str, Any]:

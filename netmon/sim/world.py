@@ -21,8 +21,8 @@ FAULTS = ("power", "fibre", "node", "hang", "hot")
 class Fault:
     """One thing that breaks: ``kind`` at ``target`` from ``at_s`` for ``duration_s`` seconds of simulated time.
 
-    power: a building or site id loses mains · fibre: a line id is cut · node: a node id fails · hang: a device id stops
-    answering SNMP while it forwards · hot: the air conditioning of a site or node fails.
+    power: a building, or the one of a site, loses mains · fibre: a line id is cut · node: a node id fails · hang: a
+    device id stops answering SNMP while it forwards · hot: the air conditioning of a site or node fails.
     """
 
     kind: str
@@ -58,6 +58,7 @@ class World:
     _active: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in FAULTS})
     _was: frozenset[Fault] = frozenset()
     _lost_nodes: set[str] = field(default_factory=set)
+    _ports: dict[str, tuple[bool, float | None]] = field(default_factory=dict)  # line -> (up, when that began)
     _topology: Topology = field(init=False)
     _has_ups: set[str] = field(init=False)
 
@@ -86,19 +87,23 @@ class World:
         self._was = now_active
         for kind in FAULTS:
             self._active[kind] = {f.target for f in now_active if f.kind == kind}
+        without = {self.supply_of(t) if t in self.inventory.sites else t for t in self._active["power"]}
         for supply, power in self._power.items():
-            self._step_power(supply, power)
+            self._step_power(power, supply not in without, supply in self._has_ups)
         self._lost_nodes = {
             node
             for node in self.inventory.nodes
             if node in self._active["node"] or any(a in self._active["node"] for a in self._topology.ancestors(node))
         }
+        for line in self.inventory.lines.values():
+            up = self.port_up(line)
+            if up != self._ports.setdefault(line.id, (True, None))[0]:
+                self._ports[line.id] = up, t
 
-    def _step_power(self, supply: str, power: Power) -> None:
-        mains = supply not in self._active["power"]
+    def _step_power(self, power: Power, mains: bool, ups: bool) -> None:
         if mains != power.mains:
             power.mains, power.since = mains, self.t
-        on = mains or (supply in self._has_ups and self.t - power.since < self.ups_runtime_s)
+        on = mains or (ups and self.t - power.since < self.ups_runtime_s)
         if on and not power.on:
             power.boot_at = self.t
         power.on = on
@@ -136,6 +141,10 @@ class World:
     def port_up(self, line: Line) -> bool:
         """Light on the line: both ends have power and the fibre is whole."""
         return self.fibre_ok(line.id) and self.node_up(line.parent) and self._power[self.supply_of(line.site)].on
+
+    def port_changed_at(self, line: str) -> float | None:
+        """When the light on a line last came or went; None if it has been there all the time."""
+        return self._ports.get(line, (True, None))[1]
 
     def line_up(self, line: Line) -> bool:
         """Whether packets to the site's router over this line are answered."""
