@@ -14,7 +14,7 @@ from netmon.alerts import parts
 from netmon.alerts.messages_facts import MOST_EVIDENCE, UNITS, Scene, Texts, lower_first
 from netmon.alerts.messages_mail import mail
 from netmon.config import Config
-from netmon.model import Change, Contact, Incident, Subject
+from netmon.model import Change, Contact, Evidence, Incident, Subject
 from netmon.state import State
 
 BY_CAUSE = ("power", "line", "device")  # causes whose suspicion reads otherwise than their confirmation
@@ -123,10 +123,10 @@ def arguments(scene: Scene, kind: str) -> Mapping[str, str]:
         "ups_missing": _flag("ups" in cause.missing and battery is None),
         "mains_good": _flag(bool(keys & MAINS_GOOD)),
         "parent_up": _flag("parent_port_up" in keys),
-        "evidence": "; ".join(scene.evidence(e) for e in cause.evidence[:MOST_EVIDENCE]),
+        "evidence": "; ".join(scene.evidence(e) for e in sorted(cause.evidence, key=_weak)[:MOST_EVIDENCE]),
         "quality": scene.evidence(cause.evidence[0]) if cause.evidence and incident.kind == "degraded" else "",
         "channel": lines[0].circuit if lines else "",
-        "flaps": str(incident.flaps or ""),
+        "flaps": str(incident.flaps or "") if kind != "flapping" else "",
         "count": str(incident.flaps + 1),
         "now_state": words.text("word.up" if back or incident.good_since else "word.down"),
         "trunk": _flag(cause.kind == "upstream" and scene.node is not None and scene.node.kind == "aggregation"),
@@ -139,6 +139,11 @@ def arguments(scene: Scene, kind: str) -> Mapping[str, str]:
         args["cause"] = words.text("word.trunk")
     args["do"] = _advice(scene, kind, args)
     return args
+
+
+def _weak(evidence: Evidence) -> bool:
+    """True for what goes without saying: a chat message has room for little."""
+    return evidence.key == "router_silent"
 
 
 def _flag(value: bool) -> str:
@@ -154,6 +159,9 @@ def _children(scene: Scene) -> dict[str, str]:
         "k2": str(len(incident.already_down)),
         "k_up": str(count - len(still)),
         "k_down": str(len(still)),
+        "some": _flag(bool(count)),
+        "some_before": _flag(bool(count and incident.already_down)),
+        "only_some": _flag(bool(count) and not incident.already_down),
         "still_down": _flag(bool(still)),
         "all_up": _flag(bool(count) and not still),
     }

@@ -23,13 +23,14 @@ STILL_WORKS = {"redundancy", "degraded", "alarm", "silent", "alert", "node_degra
 def mail(scene: Scene, kind: str, args: Mapping[str, str], why: str) -> tuple[str, list[str]]:
     """(subject, lines of the body)."""
     words = scene.words
-    args = {**args, "state": upper_first(words.text(f"state.{kind}", **args))}
-    return words.text(f"mail.{_subject(kind)}", **args), list(_body(scene, kind, args, why))
+    state = words.text(f"state.{kind}", **args)
+    args = {**args, "state": upper_first(state) if scene.node is not None else state}
+    return words.text(f"mail.{_subject(kind, bool(args['some']))}", **args), list(_body(scene, kind, args, why))
 
 
-def _subject(kind: str) -> str:
+def _subject(kind: str, some: bool) -> str:
     if kind in ("node", "node_back"):
-        return f"subject_{kind}"
+        return f"subject_{kind}" if some else f"subject_{kind.replace('node', 'node_alone')}"
     if kind in ("back", "corrected"):
         return "subject_back"
     if kind in CLOSED:
@@ -45,7 +46,8 @@ def _body(scene: Scene, kind: str, args: Mapping[str, str], why: str) -> Iterabl
 
     yield field("site", _site(scene))
     yield field("status", words.text("mail.until" if kind in CLOSED else "mail.since", **args))
-    yield field("cause", words.text("mail.corrected", **args) if kind == "corrected" else args["cause_full"])
+    if incident.kind != "alert" or incident.cause.kind != "unknown":
+        yield field("cause", words.text("mail.corrected", **args) if kind == "corrected" else args["cause_full"])
     evidence = [scene.evidence(e) for e in incident.cause.evidence]
     if args["value"]:
         limit = f" ({words.text('page.limit')} {args['limit']})" if args["limit"] else ""
@@ -54,9 +56,12 @@ def _body(scene: Scene, kind: str, args: Mapping[str, str], why: str) -> Iterabl
     yield from (f"- {line}" for line in evidence)
     if incident.cause.missing and kind not in CLOSED:
         yield field("missing", "; ".join(words.text(f"missing.{m}") for m in incident.cause.missing))
-    yield field("impact", _impact(scene, kind, args))
-    taken = words.text("mail.taken", who=incident.acked_by) if incident.acked_by else words.text("mail.not_taken")
-    yield field("done", taken)
+    if impact := _impact(scene, kind, args):
+        yield field("impact", impact)
+    if incident.acked_by:
+        yield field("done", words.text("mail.taken", who=incident.acked_by))
+    elif kind not in CLOSED:
+        yield field("done", words.text("mail.not_taken"))
     if args["do"] and kind not in CLOSED:
         yield field("do", args["do"])
     if contacts := list(_contacts(scene)):
@@ -80,6 +85,8 @@ def _site(scene: Scene) -> str:
 def _impact(scene: Scene, kind: str, args: Mapping[str, str]) -> str:
     words, incident = scene.words, scene.incident
     found = []
+    if kind in ("blind", "blind_over"):
+        return words.text("mail.impact_blind", k=args["k"])
     if incident.children:
         found.append(words.text("mail.impact_children", k=args["k"], names=scene.names(incident.children)))
     if incident.already_down:
@@ -87,7 +94,7 @@ def _impact(scene: Scene, kind: str, args: Mapping[str, str]) -> str:
     silent = _silent_sensors(scene)
     if silent:
         found.append(words.text("mail.impact_sensors", count=silent))
-    if not found:
+    if not found and scene.site is not None:
         found.append(words.text("mail.impact_alert" if kind in STILL_WORKS else "mail.impact_none"))
     return "; ".join(found)
 
@@ -106,7 +113,7 @@ def _contacts(scene: Scene) -> Iterable[str]:
     words = scene.words
     if (contact := scene.site_contact()) is not None:
         yield words.text("mail.contact_site", name=contact.name, phone=contact.phone)
-    for line in scene.lines():
+    for line in scene.lines() if scene.incident.kind != "alert" else ():
         if line.provider:
             yield words.text("mail.contact_telco", provider=line.provider, channel=line.circuit or line.id)
     if phone := scene.config.notify.noc_phone:

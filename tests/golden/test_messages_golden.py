@@ -1,0 +1,157 @@
+"""Every message in both languages and all forms, as a person reads it. NETMON_WRITE_GOLDEN=1 writes the files anew."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from netmon import inventory
+from netmon.alerts.messages import Message, kind_of, render
+from netmon.alerts.messages_digest import render_digest
+from netmon.alerts.plan_storm import Storm
+from netmon.model import Area, Change, Contact, Incident, Site, Subject
+from netmon.state import State
+from netmon.vietnamese import SMS_LENGTH, SMS_SAFE, sms_text
+from netmon.words import Words, load_words
+from tests.conftest import ROOT
+from tests.message_cases import CLOSED, CONFIG, LINKS, NOW, OPEN, TECHNICIAN, WHY, changes, state
+
+HERE = Path(__file__).parent / "messages"
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+WORDS = load_words()
+FORMS = ("sms", "short", "long")
+CASES = changes()
+
+
+def compare(name: str, text: str) -> None:
+    path = HERE / f"{name}.txt"
+    if os.environ.get("NETMON_WRITE_GOLDEN") == "1":
+        HERE.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert path.exists(), f"{path.name} is missing: NETMON_WRITE_GOLDEN=1 writes it, then read it"
+    assert text == path.read_text(encoding="utf-8")
+
+
+def page(messages: list[tuple[str, str, Message]]) -> str:
+    found = []
+    for language, form, message in messages:
+        head = f"=== {language} {form} ({len(message.body)})"
+        found += [head, *([f"Subject: {message.subject}", ""] if form == "long" else []), message.body, ""]
+    return "\n".join(found)
+
+
+def tell(change: Change, words: Words, form: str, flapping: bool = False, **more: object) -> Message:
+    return render(
+        change, state(), words, CONFIG, form, TECHNICIAN, zone=ZONE, now=change.at, why=WHY, flapping=flapping, **more  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_message(name: str) -> None:
+    compare(name, page([(lang, form, tell(CASES[name], WORDS[lang], form)) for lang in ("vi", "en") for form in FORMS]))
+
+
+def test_message_of_flapping() -> None:
+    change = Change("opened", replace(OPEN["unknown"], flaps=11), NOW)
+    compare(
+        "flapping",
+        page([(lang, form, tell(change, WORDS[lang], form, True)) for lang in ("vi", "en") for form in FORMS]),
+    )
+
+
+def test_message_with_details_and_links() -> None:
+    change = CASES["line"]
+    message = render(
+        change, state(), WORDS["vi"], LINKS, "long", TECHNICIAN, zone=ZONE, now=NOW, detail="full", why=WHY
+    )
+    compare("full_detail", page([("vi", "long", message)]))
+
+
+@pytest.mark.parametrize(
+    "storm", [Storm("storm", 3, NOW - 1800, NOW + 3600), Storm("started", 0, NOW - 30)], ids=lambda s: s.kind
+)
+def test_digest(storm: Storm) -> None:
+    world = state()
+    lost = [OPEN["power"], replace(OPEN["line"], id=1044, subject=Subject("site", "p4"))]
+    back = replace(CLOSED["back"], id=1040)
+    world.incidents = {i.id: i for i in lost}
+    news = [(i, "opened") for i in lost] + [(back, "closed")]
+    reader = replace(TECHNICIAN, areas=("bu-gia-map",))
+    messages = [
+        (lang, form, render_digest(news, lost, storm, world, WORDS[lang], CONFIG, form, reader, zone=ZONE, now=NOW))
+        for lang in ("vi", "en")
+        for form in FORMS
+    ]
+    compare(f"digest_{storm.kind}", page(messages))
+
+
+def test_no_golden_file_is_left_over() -> None:
+    known = {*CASES, "flapping", "full_detail", "digest_storm", "digest_started"}
+    assert {path.stem for path in HERE.glob("*.txt")} == known
+
+
+# --- the SMS of every kind for every office of the province ----------------------------------------------------------
+
+AT = NOW + 20 * 3600  # the next day: the date is in the text
+
+
+def texts(world: State, site: Site, area: Area, words: Words) -> list[tuple[str, str]]:
+    found = []
+    for name, change in CASES.items():
+        incident = change.incident
+        if incident.subject.kind != "site":
+            continue
+        moved = replace(incident, id=99_999, subject=Subject("site", site.id), began_at=NOW - 9 * 86400)
+        if change.kind == "closed":
+            moved = replace(moved, good_since=NOW, closed_at=NOW)
+        told = Change(change.kind, moved, AT)
+        for flapping in (False, True):
+            reader = Contact("x", "X", "+84912345678", audiences=("technician",))
+            message = render(told, world, words, CONFIG, "sms", reader, zone=ZONE, now=AT, flapping=flapping)
+            found.append((f"{name} {kind_of(told)} {flapping}", message.body))
+    return found
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_an_sms_always_fits_and_always_says_what_matters(language: str) -> None:
+    loaded = inventory.load(ROOT / "inventory" / "netmon.yml")
+    world = State(loaded.inventory)
+    words, sites = WORDS[language], loaded.inventory.sites
+    assert len(sites) == 310
+    longest = 0
+    for site in sites.values():
+        area = loaded.inventory.areas[site.area]
+        for name, text in texts(world, site, area, words):
+            assert len(text) <= SMS_LENGTH, (name, text)
+            assert set(text) <= SMS_SAFE, (name, text)
+            assert text.startswith("99999 "), (name, text)
+            assert f"{site.sms_name} ({area.sms_name})" in text, (name, text)
+            longest = max(longest, len(text))
+    assert longest > 120, "the cases are not worth the name"
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_the_longest_names_keep_their_cause(language: str) -> None:
+    """22 and 10 characters, the inventory's limits, with every cause before and after a correction."""
+    words, world = WORDS[language], state()
+    site = Site("x", "Trung tâm", "TT phuc vu hanh chinhX", "other", "commune", "x")
+    world.inventory = replace(world.inventory, sites={"x": site}, areas={"x": Area("x", "Khu vực", "Phuoc Long")})
+    for before in ("power", "line", "device", "upstream", "planned"):
+        for after in ("power", "line", "device", "upstream", "planned"):
+            incident: Incident = replace(
+                CLOSED["corrected"], id=99_999, subject=Subject("site", "x"), first_cause=before,  # type: ignore[arg-type]
+                cause=replace(CLOSED["corrected"].cause, kind=after),  # type: ignore[arg-type]
+            )  # fmt: skip
+            text = render(
+                Change("closed", incident, AT), world, words, CONFIG, "sms", TECHNICIAN, zone=ZONE, now=AT
+            ).body
+            assert len(text) <= SMS_LENGTH
+            assert "99999" in text
+            assert "TT phuc vu hanh chinhX (Phuoc Long)" in text
+            assert sms_text(words.text(f"cause.{after}")).upper() in text
+            if before != after:
+                assert sms_text(words.text(f"cause.{before}")).casefold() in text.casefold()
