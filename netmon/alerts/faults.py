@@ -81,7 +81,7 @@ def recall(incidents: Iterable[Incident], topology: Topology) -> dict[Subject, V
     """The verdicts that open incidents stand for: `judge` takes them as ``previous`` after a restart."""
     found: dict[Subject, Verdict] = {}
     for incident in sorted(incidents, key=lambda i: (i.subject.kind != "node", i.began_at)):
-        if not incident.open or incident.kind != "outage" or incident.good_since is not None:
+        if not incident.open or incident.kind not in ("outage", "redundancy") or incident.good_since is not None:
             continue
         subject, since = incident.subject, incident.began_at
         if subject.kind == "node":
@@ -96,7 +96,10 @@ def recall(incidents: Iterable[Incident], topology: Topology) -> dict[Subject, V
         elif subject.kind == "site":
             for site in (subject.id, *incident.children):
                 for below in (Subject("line", line) for line in topology.lines_of(site)):
-                    if below not in found or since < found[below].since:  # lost before the node above it
+                    over = found.get(below)
+                    # Lost before the node above it; of a lost redundancy nobody wrote down which line it was.
+                    own = over is not None and (incident.kind == "outage" or over.condition == "down")
+                    if over is None or (own and since < over.since):
                         found[below] = Verdict(below, "down", since)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from netmon.alerts.verdict import window_s
@@ -108,6 +108,10 @@ def test_one_incident_per_fault_and_none_left(steps: list[tuple[str, list[str]]]
     cuts=st.lists(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=5), min_size=1, max_size=4),
     waits=st.lists(st.sampled_from([1.0, 5.0, 40.0]), min_size=4, max_size=4),
 )
+@example(cuts=[["core1", "core2", "b"]], waits=[1.0] * 4)  # the examples failed once
+@example(cuts=[["b1", "b2", "two-2"]], waits=[1.0] * 4)
+@example(cuts=[["two-2", "a"]], waits=[1.0] * 4)
+@example(cuts=[["two-2"], ["b1", "b2", "a"]], waits=[40.0, 1.0, 1.0, 1.0])
 def test_restart_never_opens_a_second_time(cuts: list[list[str]], waits: list[float]) -> None:
     world = World()
     for targets, wait in zip(cuts, waits, strict=False):
