@@ -52,9 +52,9 @@ def demo_faults(inventory: Inventory) -> list[Fault]:
 
 
 def load_faults(path: str, inventory: Inventory) -> list[Fault]:
-    """Faults of a YAML file: a list of {kind, target, at, duration} in seconds. Raises NetmonError with all mistakes."""
+    """A YAML file's list of {kind, target, at, duration}, times in seconds. Raises NetmonError with all mistakes."""
     try:
-        entries: Any = yaml.load(Path(path).read_text(encoding="utf-8-sig"), Loader=Loader)  # noqa: S506  # a safe one
+        entries: Any = yaml.load(Path(path).read_text(encoding="utf-8-sig"), Loader=Loader)
     except OSError as error:
         raise NetmonError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
