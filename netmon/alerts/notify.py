@@ -41,9 +41,11 @@ class Notifier:
         clock: Clock,
         contacts: Callable[[], Mapping[str, Contact]],
         on_result: Callable[[str, str], None] = lambda channel, result: None,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         self._config, self._store, self._clock = config, store, clock
         self._contacts, self._on_result = contacts, on_result
+        self._max_waiting = max_waiting
         self._due: list[tuple[float, int, Intent]] = []
         self._pushed = 0
         self._busy: set[str] = set()
@@ -103,7 +105,7 @@ class Notifier:
                 self._push(intent, self._clock.mono())
 
     def _push(self, intent: Intent, due_mono: float) -> None:
-        if len(self._due) >= MAX_WAITING:
+        if len(self._due) >= self._max_waiting:
             self.dropped += 1
             log.error("message dropped, too many wait id=%s channel=%s", intent.id, intent.channel)
             return  # stays pending on disk: tried again at the next start
