@@ -19,6 +19,7 @@ from typing import Any
 from netmon import exposition
 from netmon.alerts.amfeed import AlertmanagerFeed
 from netmon.alerts.catalog import load_catalog
+from netmon.alerts.faults import recall
 from netmon.alerts.incidents import Book
 from netmon.alerts.notify import Notifier
 from netmon.alerts.plan import plan
@@ -128,6 +129,8 @@ class App:
         self.state.gauges.replace("thresholds", threshold_figures(rules, found))
         remembered = await self.store.load_incidents(self.clock.now() - config.alerts.reopen_s)
         self.state.incidents = {incident.id: incident for incident in remembered}
+        # What was lost before stays lost since then: else all of it would look lost together, as if a node had failed.
+        self.state.verdicts = recall(remembered, self.topology)
         book = Book(config, remembered, await self.store.next_incident_id())
         self.pipeline = Pipeline(
             self.state,
