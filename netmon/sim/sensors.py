@@ -60,8 +60,8 @@ class Publisher:
         try:
             while True:
                 for index, topic in enumerate(ordered):
-                    if self._heard(topics[topic][0]):
-                        self._client.publish(topic, self._payload(topics[topic]), qos=1)
+                    if self.heard(topics[topic][0]):
+                        self._client.publish(topic, self.payload(topics[topic]), qos=1)
                         self.published += 1
                     if pause_s := pause_after(index, len(ordered)):
                         await asyncio.sleep(pause_s)
@@ -71,7 +71,8 @@ class Publisher:
             self._client.disconnect()
             self._client.loop_stop()
 
-    def _heard(self, sensor: Sensor) -> bool:
+    def heard(self, sensor: Sensor) -> bool:
+        """Whether a message of this sensor reaches the broker now."""
         if not sensor.via.startswith("line"):
             return True  # cellular and gateways in town have ways of their own
         line = self._world.inventory.lines.get(sensor.via.removeprefix("line:"))
@@ -81,7 +82,8 @@ class Publisher:
             return self._world.site_reachable(sensor.site)
         return not sensor.node or self._world.node_up(sensor.node)
 
-    def _payload(self, sensors: list[Sensor]) -> bytes:
+    def payload(self, sensors: list[Sensor]) -> bytes:
+        """What the sensors of one topic publish now."""
         inventory = self._world.inventory
         values = {s.field or s.id: self._value(s, inventory.sensor_types[s.type]) for s in sensors}
         mapping = inventory.mappings.get(sensors[0].decoder)
