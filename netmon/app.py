@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from netmon import exposition
 from netmon.alerts.amfeed import AlertmanagerFeed
 from netmon.alerts.catalog import load_catalog
 from netmon.alerts.faults import recall
 from netmon.alerts.incidents import Book
+from netmon.alerts.messages import summaries
 from netmon.alerts.notify import Notifier
 from netmon.alerts.plan import plan
 from netmon.alerts.rules import Evaluator, limits, threshold_figures
@@ -32,7 +33,7 @@ from netmon.collectors.probes.prober import Prober
 from netmon.collectors.snmp.engine import Engine, Target
 from netmon.collectors.snmp.poller import Poller
 from netmon.collectors.snmp.profiles import Profiles, load_profiles
-from netmon.errors import ConfigError, NetmonError, Problem
+from netmon.errors import NetmonError, Problem
 from netmon.history.spool import Spool
 from netmon.history.store import Store
 from netmon.influx import InfluxWriter
@@ -40,8 +41,9 @@ from netmon.inventory import Loaded
 from netmon.metrics import SelfMetrics, build_registry
 from netmon.model import Device, Incident, Inventory, PollResult, Probe
 from netmon.pipeline import Pipeline
+from netmon.reload import Reloader
 from netmon.scheduler import Scheduler
-from netmon.selfreport import SelfReport, describe
+from netmon.selfreport import SelfReport
 from netmon.state import State
 from netmon.systemd import Notify
 from netmon.topology import Topology
@@ -53,9 +55,8 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 10.0  # DESIGN.md, Storage: what happened after the last one is unknown, not up
 SAVE_VIEWS_S = 60.0
+TIDY_S = 86400.0
 SYS_UPTIME = (1, 3, 6, 1, 2, 1, 1, 3, 0)  # SNMPv2-MIB sysUpTime.0: every agent has it
-# Parts of the configuration that are read once, at the start.
-FIXED = ("state_dir", "probe", "snmp", "mqtt", "influx", "web", "timezone", "language")
 
 
 class App:
@@ -69,16 +70,17 @@ class App:
         self.self_metrics = SelfMetrics()
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloads: set[asyncio.Task[list[Problem]]] = set()
-        self._reloading = asyncio.Lock()
+        self._reloader = Reloader(self)
         self._failed = False
 
     async def run(self) -> int:
         """Until SIGTERM or SIGINT; returns the exit status. Raises ConfigError or NetmonError if it cannot start."""
-        loaded, profiles = await asyncio.to_thread(self._prepare)
+        loaded, profiles = await asyncio.to_thread(self.prepare)
         self._install_signals()
         async with contextlib.AsyncExitStack() as stack:
             await self._start_outputs(loaded, stack)
             await self._start_inputs(loaded, profiles, stack)
+            self._reloader.started.set()
             self.systemd.ready(f"watching {len(loaded.inventory.sites)} sites")
             log.info(
                 "started sites=%d listen=%s:%d", len(loaded.inventory.sites), self.config.web.host, self.config.web.port
@@ -89,7 +91,8 @@ class App:
         log.info("stopped")
         return 1 if self._failed else 0
 
-    def _prepare(self) -> tuple[Loaded, Profiles]:
+    def prepare(self) -> tuple[Loaded, Profiles]:
+        """Load and check everything that a start or a reload needs. Raises ConfigError with all problems."""
         loaded = self._load()
         return loaded, load_profiles(loaded.config.profiles)
 
@@ -183,7 +186,7 @@ class App:
                 loop,
             )
         self.report = SelfReport(self)
-        self._take_targets(inventory)
+        self.take_targets(inventory)
         stack.push_async_callback(self._cancel_tasks)
         self._spawn("scheduler", self.scheduler.run())
         await self.prober.start()
@@ -233,19 +236,28 @@ class App:
         await self._save_views()
 
     async def _housekeeping(self) -> None:
-        saved = self.clock.mono()
+        saved = tidy_mono = self.clock.mono()
         while True:
             now = self.clock.now()
             if step := self.clock.check_step():
                 self.self_metrics.clock_steps.inc()
                 log.warning("system clock stepped step_s=%.3f", step)
             await self.store.heartbeat(now)
+            if self.clock.mono() >= tidy_mono:
+                tidy_mono = self.clock.mono() + TIDY_S
+                await self._tidy(now)
             if self.clock.mono() - saved >= SAVE_VIEWS_S:
                 saved = self.clock.mono()
                 await self._save_views()
             self.report.write(now)
             self.systemd.alive()
             await asyncio.sleep(min(HEARTBEAT_S, (self.systemd.watchdog_s or 60.0) / 3))
+
+    async def _tidy(self, now: float) -> None:
+        try:
+            await self.store.tidy(now)
+        except NetmonError as error:
+            log.error("old rows not removed error=%s", error)
 
     async def _save_views(self) -> None:
         try:
@@ -272,8 +284,9 @@ class App:
             self.self_metrics.poll_tables_failed.labels(reason).inc()
         self.pipeline.take_poll(result)
 
-    def _describe(self, incident: Incident) -> tuple[str, str]:
-        return describe(incident, self.state.inventory, self.words[self.config.language])
+    def _describe(self, incident: Incident) -> dict[str, str]:
+        zone = ZoneInfo(self.config.timezone)
+        return summaries(incident, self.state, self.words, self.config, zone, self.clock.now())
 
     def _count_message(self, channel: str, result: str) -> None:
         self.self_metrics.notifications.labels(channel, result).inc()
@@ -288,7 +301,8 @@ class App:
                 return self.clock.mono() - before
         raise NetmonError(f"no device at {probe.address} to probe with SNMP")
 
-    def _take_targets(self, inventory: Inventory) -> None:
+    def take_targets(self, inventory: Inventory) -> None:
+        """Probe and poll exactly what the inventory holds."""
         probes: dict[str, Probe] = {line.id: line.probe for line in inventory.lines.values()}
         probes |= {node.id: node.probe for node in inventory.nodes.values() if node.probe}
         parents = {target: self.topology.parents_of_target(target) for target in probes}
@@ -296,64 +310,11 @@ class App:
         self.scheduler.set_devices(inventory.devices, self.config.snmp.interval_s)
         self.poller.keep_only(inventory.devices)
 
-    # --- reload ------------------------------------------------------------------------------------------------------
+    # --- what the pages ask for (web.Actions) ------------------------------------------------------------------------
 
     async def reload(self) -> list[Problem]:
-        """Check everything first, then swap; with any mistake the old configuration stays in force."""
-        async with self._reloading:
-            self.systemd.reloading()
-            try:
-                loaded, profiles = await asyncio.to_thread(self._prepare)
-            except (ConfigError, NetmonError, OSError) as error:
-                problems = (
-                    error.problems if isinstance(error, ConfigError) else [Problem(self.config.path, 0, "", str(error))]
-                )
-                self._reload_failed(problems)
-                return problems
-            finally:
-                self.systemd.ready(f"watching {len(self.state.inventory.sites)} sites")
-            self._swap(loaded, profiles)
-            self.systemd.ready(f"watching {len(loaded.inventory.sites)} sites")
-            return []
-
-    def _reload_failed(self, problems: list[Problem]) -> None:
-        health = self.state.health
-        health.last_reload_ok = False
-        health.reload_problems = tuple(map(str, problems))
-        self.state.revision += 1
-        self.report.write(self.clock.now())
-        log.error("reload refused, old configuration stays problems=%d first=%s", len(problems), problems[0])
-
-    def _swap(self, loaded: Loaded, profiles: Profiles) -> None:
-        fixed = {name: getattr(self.config, name) for name in FIXED}
-        later = [name for name in FIXED if getattr(loaded.config, name) != fixed[name]]
-        if later:
-            log.warning("changes that need a restart keys=%s", ",".join(later))
-        self.config = dataclasses.replace(loaded.config, **fixed)
-        inventory = loaded.inventory
-        self.topology = Topology(inventory)
-        self.pipeline.fold.set_inventory(inventory, self.topology)
-        self.pipeline.set_inventory(self.topology, self.config)
-        evaluator = self.pipeline.evaluator
-        found = limits(evaluator.rules, inventory, self.config.alerts.thresholds)
-        evaluator.set_limits(found)
-        self.state.gauges.replace("thresholds", threshold_figures(evaluator.rules, found))
-        self.notifier.set_config(self.config)
-        self.feed.set_config(self.config)
-        self.poller.set_profiles(profiles)
-        self._take_targets(inventory)
-        if self.ingest:
-            self.ingest.set_routes(routes_of(inventory), inventory)
-        if self.influx:
-            self.influx.set_inventory(inventory)
-        health = self.state.health
-        health.last_reload_ok, health.reload_problems = True, ()
-        health.last_reload_at, health.config_hash = self.clock.now(), loaded.hash
-        self.state.revision += 1
-        self.report.write(self.clock.now())
-        log.info("reloaded sites=%d hash=%s", len(inventory.sites), loaded.hash[:12])
-
-    # --- what the pages ask for (web.Actions) ------------------------------------------------------------------------
+        """Take a new configuration over, or say what is wrong with it."""
+        return await self._reloader.reload()
 
     def page(self) -> bytes:
         return exposition.page(self.state, self._registry)

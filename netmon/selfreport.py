@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from netmon.model import Figure, Incident, Inventory, labels
+from netmon.model import Figure, labels
 from netmon.selfwatch import LoopMeter, QueueWatch
-from netmon.words import Words
 
 if TYPE_CHECKING:
     from netmon.app import App
@@ -61,6 +60,7 @@ class SelfReport:
         depths = {
             "notify": (app.notifier.depth, app.notifier.dropped),
             "snmp": (app.engine.waiting, 0),
+            "store": (app.store.waiting, app.store.dropped),
             "spool": (app.spool.rows, app.spool.stats["dropped"]),
         }
         if app.ingest:
@@ -85,15 +85,3 @@ class SelfReport:
 def _by_event(counter: Counter[str]) -> Callable[[], Mapping[tuple[str, ...], float]]:
     """A counter that some part keeps, in the form that /metrics reads."""
     return lambda: {(event,): float(count) for event, count in counter.copy().items()}
-
-
-def describe(incident: Incident, inventory: Inventory, words: Words) -> tuple[str, str]:
-    """Name of what an incident is about, and one line, for Alertmanager."""
-    subject = incident.subject
-    key = subject.id
-    if subject.kind in ("line", "device", "sensor"):
-        owner = getattr(inventory, f"{subject.kind}s").get(key)
-        key = (owner.site if owner else "") or key
-    site, node = inventory.sites.get(key), inventory.nodes.get(key)
-    name = site.name if site else node.name if node else subject.id
-    return name, f"{name}: {words.text(f'cause.{incident.cause.kind}')}"

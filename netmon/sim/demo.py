@@ -158,7 +158,7 @@ class Demo:
         print(f"\n  The wall:     http://127.0.0.1:{self._port}/")
         print(f"  Metrics:      http://127.0.0.1:{self._port}/metrics")
         print(f"  API:          http://127.0.0.1:{self._port}/api/docs")
-        print(f"  Command line: netmon status --config {folder}/netmon.yml")
+        print(f"  Command line: {sys.argv[0]} status --config {folder}/netmon.yml")
         if self._faults != "none":
             print(
                 "\n  In the next minute a building loses its mains, a fibre is cut, and an aggregation point goes away."

@@ -93,7 +93,7 @@ EDGES = {  # module or package -> its room; what is in different rooms never mee
     "systemd": "systemd",
     "web": "web",
 }
-WIRING = ("app", "cli", "commands", "pipeline", "sim")
+WIRING = ("app", "reload", "selfreport", "cli", "commands", "pipeline", "sim")
 LAYERS: dict[str, int] = {
     name: number for number, group in enumerate((FACTS, PURE, FILES, tuple(EDGES), WIRING)) for name in group
 }

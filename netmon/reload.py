@@ -1,0 +1,91 @@
+"""Takes a new configuration over while everything runs: check all of it first, then swap; else the old one stays."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from typing import TYPE_CHECKING
+
+from netmon.alerts.rules import limits, threshold_figures
+from netmon.collectors.mqtt.intake import routes_of
+from netmon.collectors.snmp.profiles import Profiles
+from netmon.errors import ConfigError, NetmonError, Problem
+from netmon.inventory import Loaded
+from netmon.topology import Topology
+
+if TYPE_CHECKING:
+    from netmon.app import App
+
+log = logging.getLogger(__name__)
+
+# Parts of the configuration that are read once, at the start.
+FIXED = ("state_dir", "probe", "snmp", "mqtt", "influx", "web", "timezone", "language")
+
+
+class Reloader:
+    """One reload at a time. ``started`` is set when there is something to reload."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._lock = asyncio.Lock()
+        self.started = asyncio.Event()
+
+    async def reload(self) -> list[Problem]:
+        """The problems, if it was not taken over; with any of them the old configuration stays in force."""
+        await self.started.wait()
+        app = self._app
+        async with self._lock:
+            app.systemd.reloading()
+            try:
+                loaded, profiles = await asyncio.to_thread(app.prepare)
+            except (NetmonError, OSError) as error:
+                found = (
+                    error.problems if isinstance(error, ConfigError) else [Problem(app.config.path, 0, "", str(error))]
+                )
+                self._refuse(found)
+                return found
+            else:
+                self._swap(loaded, profiles)
+                return []
+            finally:
+                app.systemd.ready(f"watching {len(app.state.inventory.sites)} sites")
+
+    def _refuse(self, problems: list[Problem]) -> None:
+        app = self._app
+        health = app.state.health
+        health.last_reload_ok = False
+        health.reload_problems = tuple(map(str, problems))
+        app.state.revision += 1
+        app.report.write(app.clock.now())
+        log.error("reload refused, old configuration stays problems=%d first=%s", len(problems), problems[0])
+
+    def _swap(self, loaded: Loaded, profiles: Profiles) -> None:
+        """Between two steps of the loop, so that nobody ever sees half of it."""
+        app, inventory = self._app, loaded.inventory
+        fixed = {name: getattr(app.config, name) for name in FIXED}
+        later = [name for name in FIXED if getattr(loaded.config, name) != fixed[name]]
+        if later:
+            log.warning("changes that need a restart keys=%s", ",".join(later))
+        app.config = dataclasses.replace(loaded.config, **fixed)
+        app.topology = Topology(inventory)
+        app.pipeline.fold.set_inventory(inventory, app.topology)
+        app.pipeline.set_inventory(app.topology, app.config)
+        evaluator = app.pipeline.evaluator
+        found = limits(evaluator.rules, inventory, app.config.alerts.thresholds)
+        evaluator.set_limits(found)
+        app.state.gauges.replace("thresholds", threshold_figures(evaluator.rules, found))
+        app.notifier.set_config(app.config)
+        app.feed.set_config(app.config)
+        app.poller.set_profiles(profiles)
+        app.take_targets(inventory)
+        if app.ingest:
+            app.ingest.set_routes(routes_of(inventory), inventory)
+        if app.influx:
+            app.influx.set_inventory(inventory)
+        health = app.state.health
+        health.last_reload_ok, health.reload_problems = True, ()
+        health.last_reload_at, health.config_hash = app.clock.now(), loaded.hash
+        app.state.revision += 1
+        app.report.write(app.clock.now())
+        log.info("reloaded sites=%d hash=%s", len(inventory.sites), loaded.hash[:12])
