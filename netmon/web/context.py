@@ -95,7 +95,8 @@ def require_token(web: Web, request: Request) -> None:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not given:
         raise HTTPException(401, "bearer token needed", {"WWW-Authenticate": 'Bearer realm="netmon"'})
-    if not token_is_right(web, given.strip()):
+    # Header bytes come as Latin-1 (ASGI); what was typed is UTF-8.
+    if not token_is_right(web, given.strip().encode("latin-1").decode("utf-8", "replace")):
         log.warning("wrong token path=%s client=%s", request.url.path, request.client.host if request.client else "")
         raise HTTPException(403, "wrong token")
 
