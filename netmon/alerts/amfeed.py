@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from netmon.alerts.channels import alertmanager
 from netmon.clock import Clock
@@ -20,19 +21,24 @@ ENDED_S = 300.0  # a closed incident is posted as ended for this long, so that o
 
 
 class AlertmanagerFeed:
-    """Posts to every channel of kind ``alertmanager``. ``describe(incident)`` gives its name and one line about it."""
+    """Posts to every channel of kind ``alertmanager``. ``describe(incident)`` gives its annotations."""
 
     def __init__(
         self,
         config: Config,
         clock: Clock,
         incidents: Callable[[], Iterable[Incident]],
-        describe: Callable[[Incident], tuple[str, str]],
+        describe: Callable[[Incident], Mapping[str, str]],
         on_result: Callable[[str, str], None],
+        look_s: float = LOOK_S,
+        retry_s: float = RETRY_S,
     ) -> None:
+        self._look_s, self._retry_s = look_s, retry_s
         self._config, self._clock = config, clock
         self._incidents, self._describe, self._on_result = incidents, describe, on_result
         self._posted: dict[str, tuple[float, object]] = {}  # channel -> when, and what
+        self._alerts: dict[str, dict[int, dict[str, Any]]] = {}  # channel -> incident -> as it was last posted
+        self._texts: dict[int, tuple[Incident, Mapping[str, str]]] = {}
         self.failing: dict[str, bool] = {}
 
     def set_config(self, config: Config) -> None:
@@ -44,20 +50,24 @@ class AlertmanagerFeed:
             for channel in self._config.notify.channels.values():
                 if channel.kind == "alertmanager" and self._config.notify.enabled:
                     await self._keep(channel)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(self._look_s)
 
     async def _keep(self, channel: Channel) -> None:
         now = self._clock.now()
         told = [i for i in self._incidents() if (i.open and i.tell_at <= now) or _ended_lately(i, now)]
         shape = tuple((i.id, i.cause.kind, i.cause.confirmed, i.severity, i.closed_at) for i in told)
         at, before = self._posted.get(channel.name, (float("-inf"), ()))
-        wait_s = RETRY_S if self.failing.get(channel.name) else alertmanager.REPEAT_S
+        wait_s = self._retry_s if self.failing.get(channel.name) else alertmanager.REPEAT_S
         if not told or (shape == before and self._clock.mono() - at < wait_s):
             return
-        alerts = [alertmanager.alert(i, *self._describe(i), now) for i in told]
+        self._texts = {i.id: self._texts_of(i) for i in told}
+        alerts = {i.id: alertmanager.alert(i, self._texts[i.id][1], now) for i in told}
+        known = self._alerts.setdefault(channel.name, {})
+        others = [old for n, old in known.items() if n in alerts and old["labels"] != alerts[n]["labels"]]
         self._posted[channel.name] = (self._clock.mono(), shape)
         try:
-            await asyncio.to_thread(alertmanager.post, channel, alerts)
+            both = [*(alertmanager.ended(old, now) for old in others), *alerts.values()]
+            await asyncio.to_thread(alertmanager.post, channel, both)
         except CollectError as error:
             if not self.failing.get(channel.name):
                 log.error("alertmanager not fed reason=%s error=%s", error.reason, error)
@@ -67,7 +77,13 @@ class AlertmanagerFeed:
         if self.failing.get(channel.name):
             log.info("alertmanager fed again channel=%s", channel.name)
         self.failing[channel.name] = False
+        self._alerts[channel.name] = alerts
         self._on_result(channel.name, "sent")
+
+    def _texts_of(self, incident: Incident) -> tuple[Incident, Mapping[str, str]]:
+        """Annotations are made once per change of the incident: in a storm there are hundreds."""
+        known = self._texts.get(incident.id)
+        return known if known is not None and known[0] is incident else (incident, self._describe(incident))
 
 
 def _ended_lately(incident: Incident, now: float) -> bool:

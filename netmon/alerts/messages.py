@@ -12,7 +12,7 @@ from datetime import tzinfo
 
 from netmon.alerts import parts
 from netmon.alerts.messages_facts import MOST_EVIDENCE, UNITS, Scene, Texts, lower_first
-from netmon.alerts.messages_mail import mail
+from netmon.alerts.messages_mail import mail, subject
 from netmon.config import Config
 from netmon.model import Change, Contact, Evidence, Incident, Subject
 from netmon.state import State
@@ -52,13 +52,28 @@ def render(
     if form == "sms":
         short = {"where": scene.where(short=True), "NODE": scene.node_phrase(short=True, capitals=True)}
         return Message("", parts.sms(words.parts(f"sms.{kind}"), {**args, **short}))
-    subject, body = mail(scene, kind, args, why)
+    title, body = mail(scene, kind, args, why)
     if form == "short":
         found = parts.lines(words.parts(f"chat.{kind}"), args)
         if change.kind != "closed":
             found += parts.lines(words.parts("chat.rest"), args)
-        return Message(subject, "\n".join(found + _links(scene)))
-    return Message(subject, "\n".join([*body, *_links(scene)]))
+        return Message(title, "\n".join(found + _links(scene)))
+    return Message(title, "\n".join([*body, *_links(scene)]))
+
+
+def summaries(
+    incident: Incident, state: State, words: Mapping[str, Texts], config: Config, zone: tzinfo, now: float
+) -> dict[str, str]:
+    """For Alertmanager: the ``name``, and one line in each language (``summary`` is Vietnamese, ``summary_en``)."""
+    change = Change("opened" if incident.open else "closed", incident, now)
+    found: dict[str, str] = {}
+    for language, texts in words.items():
+        scene = Scene(incident, state, texts, config, Contact("", ""), zone, now)
+        kind = kind_of(change)
+        line = subject(scene, kind, arguments(scene, kind)).removeprefix(f"[netmon {incident.id}] ")
+        found["summary" if language == "vi" else f"summary_{language}"] = line
+        found["name"] = scene.where(short=False)
+    return found
 
 
 def kind_of(change: Change) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from netmon.alerts.parts import Part
 from netmon.config import Config
-from netmon.model import Cause, Contact, Device, Evidence, Incident, Line, Node, Place, Sensor, Site
+from netmon.model import Cause, Contact, Device, Evidence, Incident, Line, Node, Place, Sensor, Site, Subject
 from netmon.state import State
 from netmon.vietnamese import fold, sort_key
 
@@ -171,13 +171,12 @@ class Scene:
         site = self.site
         if site is None:
             return []
-        lost = {
-            v.subject.id
-            for v in self.state.verdicts.values()
-            if v.subject.kind == "line" and v.condition in ("down", "unreachable")
-        }
         found = [line for line in self.state.inventory.lines.values() if line.site == site.id]
-        return sorted(found, key=lambda line: line.id not in lost)
+        return sorted(found, key=lambda line: not self._lost(line))
+
+    def _lost(self, line: Line) -> bool:
+        verdict = self.state.verdicts.get(Subject("line", line.id))
+        return verdict is not None and verdict.condition in ("down", "unreachable")
 
     def site_contact(self) -> Contact | None:
         """Somebody at the site who can be called; never the reader himself."""

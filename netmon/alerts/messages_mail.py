@@ -22,10 +22,19 @@ STILL_WORKS = {"redundancy", "degraded", "alarm", "silent", "alert", "node_degra
 
 def mail(scene: Scene, kind: str, args: Mapping[str, str], why: str) -> tuple[str, list[str]]:
     """(subject, lines of the body)."""
-    words = scene.words
-    state = words.text(f"state.{kind}", **args)
-    args = {**args, "state": upper_first(state) if scene.node is not None else state}
-    return words.text(f"mail.{_subject(kind, bool(args['some']))}", **args), list(_body(scene, kind, args, why))
+    args = {**args, "state": _state(scene, kind, args)}
+    return subject(scene, kind, args), list(_body(scene, kind, args, why))
+
+
+def subject(scene: Scene, kind: str, args: Mapping[str, str]) -> str:
+    """The subject alone: all of it in one line."""
+    key = f"mail.{_subject(kind, bool(args['some']))}"
+    return scene.words.text(key, **{**args, "state": _state(scene, kind, args)})
+
+
+def _state(scene: Scene, kind: str, args: Mapping[str, str]) -> str:
+    text = scene.words.text(f"state.{kind}", **args)
+    return upper_first(text) if scene.node is not None else text
 
 
 def _subject(kind: str, some: bool) -> str:

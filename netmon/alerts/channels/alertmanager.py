@@ -6,7 +6,7 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,25 +20,29 @@ REPEAT_S = 60.0  # posted again while open; Alertmanager forgets what it has not
 HOLD_S = 4 * REPEAT_S  # endsAt of an open one: should netmon die, it ends by itself
 
 
-def alert(incident: Incident, name: str, summary: str, now: float) -> dict[str, Any]:
-    """One incident in Alertmanager's form. Labels stay the same over its life: they are its identity there."""
+def alert(incident: Incident, annotations: Mapping[str, str], now: float) -> dict[str, Any]:
+    """One incident in Alertmanager's form. Its labels are its identity there, so a raised severity makes it another."""
     return {
         "labels": {
             "alertname": f"Netmon{incident.kind.capitalize()}",
             incident.subject.kind: incident.subject.id,
+            "severity": incident.severity,
             "source": "netmon",
         },
         "annotations": {
             "incident": str(incident.id),
             "cause": incident.cause.kind,
             "certainty": "confirmed" if incident.cause.confirmed else "suspected",
-            "severity": incident.severity,
-            "name": name,
-            "summary": summary,
+            **annotations,
         },
         "startsAt": _time(incident.began_at),
         "endsAt": _time(incident.closed_at or now + HOLD_S),
     }
+
+
+def ended(before: dict[str, Any], now: float) -> dict[str, Any]:
+    """An alert that was posted and is now another one."""
+    return {**before, "endsAt": _time(now)}
 
 
 def post(channel: Channel, alerts: Iterable[dict[str, Any]]) -> None:
