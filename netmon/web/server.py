@@ -18,6 +18,7 @@ from netmon.errors import NetmonError
 from netmon.web.context import LOCAL
 
 log = logging.getLogger(__name__)
+logging.getLogger("uvicorn").setLevel(logging.WARNING)  # that it starts and stops is said here
 
 GRACE_S = 3  # what is still being answered may end; streams are closed before
 BACKLOG = 128
