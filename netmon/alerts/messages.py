@@ -14,7 +14,7 @@ from netmon.alerts import parts
 from netmon.alerts.messages_facts import MOST_EVIDENCE, UNITS, Scene, Texts, lower_first
 from netmon.alerts.messages_mail import mail, subject
 from netmon.config import Config
-from netmon.model import Change, Contact, Evidence, Incident, Subject
+from netmon.model import Change, Contact, Evidence, Incident, SensorType, Subject
 from netmon.state import State
 
 BY_CAUSE = ("power", "line", "device")  # causes whose suspicion reads otherwise than their confirmation
@@ -183,32 +183,33 @@ def _children(scene: Scene) -> dict[str, str]:
 
 
 def _sensor(scene: Scene) -> dict[str, str]:
-    args = dict.fromkeys(("quantity", "value", "limit", "t_value", "no_value", "no_limit"), "")
     sensor = scene.sensor
-    if sensor is None:
-        return args
-    kind = scene.state.inventory.sensor_types.get(sensor.type)
-    view = scene.state.sensors.get(sensor.id)
-    args["quantity"] = (kind.words.get(scene.words.language) or kind.quantity) if kind else sensor.type
-    if view is not None and view.value is not None and view.received_at is not None:
-        unit = UNITS.get(kind.unit, kind.unit) if kind else ""
-        args |= {"value": f"{scene.number(view.value)} {unit}".strip(), "t_value": scene.time(view.received_at)}
-        if kind is not None:
-            over = [x for x in (kind.alarm_above, kind.warn_above) if x is not None and view.value >= x]
-            under = [x for x in (kind.alarm_below, kind.warn_below) if x is not None and view.value <= x]
-            if limits := over or under:
-                args["limit"] = scene.number(limits[0])
+    args = {"quantity": scene.incident.subject.id, "value": "", "limit": "", "t_value": ""}
+    if sensor is not None:
+        kind = scene.state.inventory.sensor_types.get(sensor.type)
+        view = scene.state.sensors.get(sensor.id)
+        args["quantity"] = (kind.words.get(scene.words.language) or kind.quantity) if kind else sensor.type
+        if view is not None and view.value is not None and view.received_at is not None:
+            unit = UNITS.get(kind.unit, kind.unit) if kind else ""
+            args["value"] = f"{scene.number(view.value)} {unit}".strip()
+            args["t_value"] = scene.time(view.received_at)
+            args["limit"] = _limit(scene, kind, view.value) if kind else ""
     # Parts name what they need; these two are for what is said instead.
     return args | {"no_value": _flag(not args["value"]), "no_limit": _flag(not args["limit"])}
+
+
+def _limit(scene: Scene, kind: SensorType, value: float) -> str:
+    """The limit that a value is beyond, the alarm's first."""
+    over = [x for x in (kind.alarm_above, kind.warn_above) if x is not None and value >= x]
+    under = [x for x in (kind.alarm_below, kind.warn_below) if x is not None and value <= x]
+    return scene.number((over or under)[0]) if over or under else ""
 
 
 def _alert(scene: Scene) -> dict[str, str]:
     incident = scene.incident
     alert = incident.alerts[0][0] if incident.alerts else ""
-    if not alert:
-        return {"alert": "", "ALERT": ""}
     try:
-        name = scene.words.text(f"alert.{alert}")
+        name = scene.words.text(f"alert.{alert}" if alert else f"page.severity_{incident.severity}")
     except KeyError:  # a rule of the operator's own
         name = alert
     return {"alert": name, "ALERT": name.upper()}

@@ -6,7 +6,7 @@ or port leaves the house unless the channel says ``detail: full``; only surveyed
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Protocol
@@ -161,8 +161,10 @@ class Scene:
             return self.incident.subject.id
         kind = self.words.text(f"node_kind.{node.kind}")
         name = (node.short_name or node.name) if short else bare(node.name)
-        for said in (kind, *SAID_IN_NAMES):
-            if fold(name).startswith(fold(said) + " "):
+        # Names for SMS have no diacritics, so only there "Loi" may be the word for a core.
+        plain: Callable[[str], str] = fold if short else str.casefold
+        for said in (kind,) if short else (kind, *SAID_IN_NAMES):
+            if plain(name).startswith(plain(said) + " "):
                 name = name[len(said) + 1 :]
         return f"{kind.upper() if capitals else kind} {name}"
 
