@@ -192,6 +192,14 @@ def test_a_dark_router_is_seen_at_the_far_end_and_forgets_its_own_changes() -> N
     assert devices["r-a6"].uptime_s() == 20.0
 
 
+def test_a_port_that_was_down_before_the_boot_says_it_was_never_up() -> None:
+    this = world(Fault("fibre", "a6", 5, 500), Fault("power", "house-a6", 10, 60), facts=with_far_end())
+    devices = build_devices(this)
+    at(this, 100)
+    assert ports(devices, "r-a6") == {"GE0/a6": (False, 0.0)}
+    assert devices["r-node"].uptime_s() - ports(devices, "r-node")["Gi0/0/6"][1] == pytest.approx(95.0)
+
+
 def test_a_flap_shorter_than_a_poll_leaves_its_trace() -> None:
     this = world(Fault("fibre", "a6", 10, 1), facts=with_far_end())
     devices = build_devices(this)
