@@ -40,7 +40,7 @@ from netmon.influx import InfluxWriter
 from netmon.inventory import Loaded
 from netmon.metrics import SelfMetrics, build_registry
 from netmon.model import Device, Incident, Inventory, PollResult, Probe
-from netmon.pipeline import Pipeline
+from netmon.pipeline import KEEP_CLOSED_S, Pipeline
 from netmon.reload import Reloader
 from netmon.scheduler import Scheduler
 from netmon.selfreport import SelfReport
@@ -130,7 +130,7 @@ class App:
         rules = load_catalog()
         found = limits(rules, inventory, config.alerts.thresholds)
         self.state.gauges.replace("thresholds", threshold_figures(rules, found))
-        remembered = await self.store.load_incidents(self.clock.now() - config.alerts.reopen_s)
+        remembered = await self.store.load_incidents(self.clock.now() - KEEP_CLOSED_S)
         self.state.incidents = {incident.id: incident for incident in remembered}
         # What was lost before stays lost since then: else all of it would look lost together, as if a node had failed.
         self.state.verdicts = recall(remembered, self.topology)
@@ -254,6 +254,7 @@ class App:
             await asyncio.sleep(min(HEARTBEAT_S, (self.systemd.watchdog_s or 60.0) / 3))
 
     async def _tidy(self, now: float) -> None:
+        self.notifier.record.keep_only(self.state.incidents, now - KEEP_CLOSED_S)
         try:
             await self.store.tidy(now)
         except NetmonError as error:

@@ -26,7 +26,7 @@ from netmon.model import Contact, Intent
 log = logging.getLogger(__name__)
 
 ATTEMPT_S = 60.0  # channels have time limits of their own; this is for one that forgot
-RECORD_S = 86400.0  # what was told of incidents closed within a day is remembered: they may still be news to somebody
+RECORD_S = 2 * 86400.0  # longer than closed incidents are kept in the state: their end may still be news to somebody
 MAX_WAITING = 5000  # messages; more are recorded as failed: nobody reads five thousand messages
 SENDERS: Mapping[str, Callable[[Channel, Outgoing], None]] = {"apprise": apprise_channel.send, "http": http.send}
 
