@@ -124,8 +124,8 @@ class _Scene:
         power = power_at(self.site, self.began, self.state, self.topology, self.config, self.witness)
         alive = self._alive()
         if not alive:
-            tries = str(self.config.probe.burst_count + 1)
-            self.evidence.append(Evidence("router_silent", self.began, {"count": tries}))
+            seen = [reach.unanswered for line in self.lines if (reach := self.state.reach.get(line.id))]
+            self.evidence.append(Evidence("router_silent", self.began, {"count": str(max(seen, default=0))}))
         if not power.known:
             self.missing.append("ups")
         if self._router_powered(power, alive):

@@ -108,6 +108,13 @@ def test_a_dead_line_is_found_within_ten_seconds(offset: float, warm: float) -> 
         assert known_at - died <= 7.2
 
 
+@pytest.mark.parametrize(("warm", "count"), [(30.0, 17), (400.0, 9)])
+def test_a_loss_says_how_many_probes_confirmed_it(warm: float, count: int) -> None:
+    line = Line(dead_between(warm, 1e9))
+    line.run(warm + 60.0)
+    assert line.tracker.reach().unanswered == count  # the first loss and the whole burst; a long-clean line needs half
+
+
 def test_an_answer_in_the_burst_is_a_blip() -> None:
     line = Line(dead_between(30.0, 32.0)).run(60.0)
     assert line.changes() == [(RTT_S, False, RTT_S)]

@@ -74,6 +74,8 @@ class Tracker:
         self._gap = 0.0
         self._gap_at = start_at
         self._blips = 0
+        self._silent = 0  # probes lost in a row
+        self._confirmed_by = 0
         self._error = ""
         self._error_from = ""
 
@@ -116,6 +118,7 @@ class Tracker:
             self._take_rtt(rtt_s)
         at = sent_at + rtt_s
         self._answer_at = at if self._answer_at is None else max(self._answer_at, at)
+        self._silent = 0
         self._answered_sent_at = max(self._answered_sent_at, sent_at)
         if self.phase is Phase.STEADY or self.phase is Phase.SUSPECT:
             return self._alive(sent_at, at, now, late) or (self.reach() if regular else None)
@@ -145,6 +148,7 @@ class Tracker:
             return None
         sent_at, regular, group = probe
         overtaken = sent_at < self._answered_sent_at  # a later probe was answered: a lost packet, not a lost line
+        self._silent += not overtaken
         if self.phase is Phase.STEADY and not overtaken:
             self._start(Phase.SUSPECT, self.burst_size(now), now)
         if regular:
@@ -196,6 +200,7 @@ class Tracker:
             loss_ratio=self._losses / len(self._window) if self._window else 0.0,
             jitter_s=self._jitter,
             blips=self._blips,
+            unanswered=self._confirmed_by if self._lost else 0,
             error=self._error,
             error_from=self._error_from,
         )
@@ -224,7 +229,7 @@ class Tracker:
         if self._extra_left or self._open:
             return
         if self.phase is Phase.SUSPECT:
-            self._lost, self._since = True, self.first_lost
+            self._lost, self._since, self._confirmed_by = True, self.first_lost, self._silent
             self._held.clear()
             self._rtts.clear()
             self._rtt = None
