@@ -51,9 +51,13 @@ class ApiClient:
             text = response.read()
         except (OSError, http.client.HTTPException) as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-            raise NetmonError(f"no daemon answers at {self._path}: {reason}") from error
+            raise NetmonError(f"no daemon answers at {self._path}: {' '.join(reason.split())}") from error
         finally:
             connection.close()
         if response.status >= 400:
-            raise NetmonError(f"{method} {path}: {response.status} {text[:200].decode(errors='replace')}")
-        return json.loads(text)
+            said = " ".join(text[:200].decode(errors="replace").split())
+            raise NetmonError(f"{method} {path}: {response.status} {said}")
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise NetmonError(f"{method} {path}: the answer is not JSON: {error}") from error

@@ -7,9 +7,9 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from netmon import settings_load
-from netmon.app import FIXED
 from netmon.config import Channel, Config
 from netmon.model import Secret
+from netmon.reload import FIXED
 from netmon.yamlvalues import DURATION, SIZE, Measure
 from tools.reference_words import SETTINGS
 
