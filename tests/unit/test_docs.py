@@ -151,7 +151,7 @@ def shown_commands() -> list[str]:
     found = []
     for block in blocks("console"):
         text = block.text.replace("\\\n", " ")
-        found += [line[2:].strip() for line in text.splitlines() if re.match(r"[$#] (/\S*/)?netmon ", line)]
+        found += [line[2:].strip() for line in text.splitlines() if re.match(r"[$#] (\S*/)?netmon ", line)]
     return sorted(set(found))
 
 
@@ -243,7 +243,9 @@ def test_settings_are_accepted(tmp_path: Path, block: Block) -> None:
 )
 def test_the_inventory_of_a_page_is_whole(tmp_path: Path, page: Path) -> None:
     found = [block.text for block in code(page) if block.language == "yaml" and kind(block) == "inventory"]
-    accept(place(tmp_path, "", found if any("sites:" in text for text in found) else [*found, SMALL]))
+    settings = [block.text for block in code(page) if block.language == "yaml" and kind(block) == "settings"]
+    whole = found if any("sites:" in text for text in found) else [*found, SMALL]
+    accept(place(tmp_path, settings[-1] if settings else "", whole))
 
 
 @pytest.mark.parametrize("block", [b for b in blocks("yaml") if kind(b) == "faults"], ids=lambda block: block.name)
