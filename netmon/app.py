@@ -232,6 +232,8 @@ class App:
 
     async def _last_step(self) -> None:
         """What arrived before the stop is still judged, committed and told within the drain time."""
+        if not self._reloader.started.is_set():
+            return  # it could not start: nothing was seen that could be judged
         await self._step()
         await self._save_views()
 

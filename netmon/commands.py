@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +46,13 @@ def loader(path: str) -> Callable[[], Loaded]:
 def run(args: argparse.Namespace) -> int:
     from netmon.app import App  # late: only this command needs the web server's weight
 
-    return asyncio.run(App(loader(args.config)).run())
+    async def until_ended() -> int:
+        status = await App(loader(args.config)).run()
+        # All is committed and closed. A thread that still waits for a gateway or a name server must not hold the exit.
+        logging.shutdown()
+        os._exit(status)
+
+    return asyncio.run(until_ended())
 
 
 def check(args: argparse.Namespace) -> int:
