@@ -4,7 +4,8 @@ Rules:
  - Columns of one known size share requests; each request asks for rows + 1 repetitions, so that the end is seen.
  - A reply of C columns is read row by row: varbind i belongs to column i mod C, whatever number of them came.
  - A column ends at the first name outside it, at an exception, or (v1) at noSuchName. It goes on from its last name.
- - A name inside the column that does not increase is a loop: the column stops and is failed.
+ - A name inside the column that does not increase is a loop: the column stops and is failed. Where the caller allows
+   unsorted tables, only a name that was there before is one.
  - tooBig: half the repetitions, then half the columns. Another error: the column it points at goes on alone with
    GETNEXT; when GETNEXT has the error too, the column is failed. Every step asks for less than before, so it ends.
  - No reply: every column alone, then with GETNEXT, then it is failed.
@@ -42,14 +43,15 @@ def shape(columns: int, rows: int, reply_varbinds: int, max_repetitions: int) ->
 class Column:
     """One column on its way."""
 
-    __slots__ = ("last", "root", "rows", "size", "upper")
+    __slots__ = ("last", "root", "rows", "size", "unsorted", "upper")
 
-    def __init__(self, root: Oid, size: int | None) -> None:
+    def __init__(self, root: Oid, size: int | None, unsorted: bool = False) -> None:
         self.root = root
         self.size = size  # rows it had last time
         self.upper: Oid = (*root[:-1], root[-1] + 1) if root else ()
         self.last = root  # the next request asks for what follows this
         self.rows: dict[Oid, VarBind] = {}
+        self.unsorted = unsorted
 
     def take(self, varbinds: Sequence[VarBind], max_rows: int) -> str | None:
         """Take over what a reply holds for this column: None to go on, "" at its end, else why it failed."""
@@ -60,7 +62,7 @@ class Column:
             if tag >= 0x80:
                 ended = ""
                 break
-            if oid <= last:
+            if oid <= last and not (self.unsorted and oid[:skip] == self.root and oid[skip:] not in rows):
                 ended = "loop" if oid[:skip] == self.root else ""
                 break
             if oid >= upper and skip:
@@ -108,8 +110,9 @@ class ColumnWalk:
         sizes: Mapping[Oid, int],
         alone: Collection[Oid] = (),
         max_rows: int = MAX_ROWS,
+        unsorted: bool = False,
     ) -> None:
-        self._columns = {root: Column(root, sizes.get(root)) for root in columns}
+        self._columns = {root: Column(root, sizes.get(root), unsorted) for root in columns}
         self._bulk = bulk
         self._reply_varbinds = max(1, reply_varbinds)
         self._max_repetitions = max(1, max_repetitions)

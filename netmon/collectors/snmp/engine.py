@@ -11,6 +11,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from netmon.clock import Clock
 from netmon.collectors.snmp import scalars
@@ -25,7 +26,18 @@ from netmon.collectors.snmp.transport import Transport
 from netmon.config import SnmpConfig
 from netmon.errors import CollectError
 
-__all__ = ["Columns", "Engine", "PollStats", "Target", "Walk"]
+__all__ = ["Columns", "Engine", "Manner", "PollStats", "Target", "Walk"]
+
+
+class Manner(NamedTuple):
+    """How one call differs from the configuration. ``unsorted``: rows may come in any order, each once."""
+
+    retries: int | None = None
+    timeout_s: float | None = None
+    unsorted: bool = False
+
+
+AS_CONFIGURED = Manner()
 
 
 @dataclass(slots=True)
@@ -85,7 +97,9 @@ class Engine:
         """Requests that wait for a reply."""
         return self._transport.in_flight
 
-    async def get(self, target: Target, oids: Sequence[Oid], *, budget_s: float | None = None) -> list[VarBind]:
+    async def get(
+        self, target: Target, oids: Sequence[Oid], *, budget_s: float | None = None, manner: Manner = AS_CONFIGURED
+    ) -> list[VarBind]:
         """One varbind per name, in order; one that the agent does not give is noSuchObject or noSuchInstance.
 
         Raises CollectError when the agent does not answer.
@@ -93,7 +107,7 @@ class Engine:
         if not oids:
             return []
         async with self._within(target, budget_s):
-            return await scalars.get(await self._link(target), oids)
+            return await scalars.get(await self._link(target, manner), oids)
 
     async def columns(
         self,
@@ -103,11 +117,12 @@ class Engine:
         budget_s: float | None = None,
         max_repetitions: int | None = None,
         max_rows: int = MAX_ROWS,
+        manner: Manner = AS_CONFIGURED,
     ) -> Columns:
         """Read whole table columns. Raises CollectError only when the agent does not answer at all."""
         began = self._clock.mono()
         async with self._within(target, budget_s):
-            link = await self._link(target)
+            link = await self._link(target, manner)
             await link.contact(began)
         peer = link.peer
         walk = ColumnWalk(
@@ -118,6 +133,7 @@ class Engine:
             sizes=peer.sizes,
             alone=peer.alone,
             max_rows=max_rows,
+            unsorted=manner.unsorted,
         )
         await ColumnRun(link, walk).run(self._budget_s(budget_s) - (self._clock.mono() - began))
         peer.learn(walk.sizes(), walk.culprits, walk.trouble)
@@ -146,9 +162,10 @@ class Engine:
         peer.family, peer.address = await self._resolver.resolve(target.host, target.port, self._config.timeout_s)
         return peer
 
-    async def _link(self, target: Target) -> Link:
+    async def _link(self, target: Target, manner: Manner) -> Link:
         peer = await self.peer(target)
-        return Link(self._transport, self._requests, peer, target, self._config.retries, self.stats)
+        retries = self._config.retries if manner.retries is None else manner.retries
+        return Link(self._transport, self._requests, peer, target, retries, self.stats, manner.timeout_s or 0.0)
 
     def _budget_s(self, budget_s: float | None) -> float:
         return self._config.budget_s if budget_s is None else budget_s

@@ -65,6 +65,7 @@ class Link:
         target: Target,
         retries: int,
         stats: Counter[str],
+        timeout_s: float = 0.0,  # 0: the configured one
     ) -> None:
         self.transport = transport
         self.peer = peer
@@ -75,6 +76,7 @@ class Link:
         self._cache = requests
         self._attempts = max(0, retries) + 1
         self._stats = stats
+        self._timeout_s = timeout_s
         self._community = target.credential.community.reveal().encode()
 
     @property
@@ -106,6 +108,7 @@ class Link:
             done(exchange, head, varbinds)
 
         exchange = Exchange(self.peer, request, version, self._community, attempts or self._attempts, count, tag)
+        exchange.timeout_s = self._timeout_s
         self.transport.send(exchange)
         return exchange
 

@@ -62,13 +62,14 @@ class Peer:
         if self.version == 0:  # perhaps it was replaced by one that speaks v2c
             self.version = None
 
-    def wait_s(self, attempt: int, attempts: int, waited_s: float) -> float:
+    def wait_s(self, attempt: int, attempts: int, waited_s: float, timeout_s: float = 0.0) -> float:
         """How long transmission ``attempt`` (from 0) is waited for, ``waited_s`` after the first was sent.
 
-        The last one is waited for until ``attempts`` configured timeouts are over in all.
+        The last one is waited for until ``attempts`` timeouts are over in all; ``timeout_s`` instead of the configured.
         """
-        wait = min(self.rto_s * 2.0**attempt, max(self.rto_s, self.timeout_s))
-        return max(wait, self.timeout_s * attempts - waited_s) if attempt + 1 >= attempts else wait
+        timeout_s = timeout_s or self.timeout_s
+        wait = min(self.rto_s * 2.0**attempt, max(self.rto_s, timeout_s))
+        return max(wait, timeout_s * attempts - waited_s) if attempt + 1 >= attempts else wait
 
     def learn(self, sizes: Mapping[Oid, int], culprits: Collection[Oid], trouble: int) -> None:
         """What a poll of columns showed: rows per column, columns that failed, smallest request that was too big.

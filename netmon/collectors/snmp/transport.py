@@ -46,7 +46,7 @@ class Exchange:
 
     __slots__ = (
         "attempt", "attempts", "community", "done", "first_mono", "id", "lane", "over", "peer", "port", "reason",
-        "request", "sent_mono", "tag", "timer", "version",
+        "request", "sent_mono", "tag", "timeout_s", "timer", "version",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +59,7 @@ class Exchange:
         self.attempts = attempts
         self.done = done
         self.tag = tag  # the caller's own
+        self.timeout_s = 0.0  # 0: the configured one
         self.attempt = 0
         self.id = 0
         self.first_mono = 0.0
@@ -209,7 +210,8 @@ class Transport:
             self._stats["send_errors"] += 1
             if not isinstance(e, BlockingIOError):
                 exchange.reason = "unreachable"
-        wait = exchange.peer.wait_s(exchange.attempt, exchange.attempts, now - exchange.first_mono)
+        waited_s = now - exchange.first_mono
+        wait = exchange.peer.wait_s(exchange.attempt, exchange.attempts, waited_s, exchange.timeout_s)
         exchange.timer = self._loop.call_later(wait, self._expired, exchange)
 
     def _new_id(self) -> int:
