@@ -90,9 +90,9 @@ class Reach:
     loss_ratio: float = 0.0  # over the window, confirmed outages left out
     jitter_s: float = 0.0
     blips: int = 0  # losses shorter than a confirmation
-    unanswered: int = 0  # probes in a row without an answer when the loss was confirmed
     error: str = ""  # the last ICMP error and its sender
     error_from: str = ""
+    unanswered: int = 0  # probes in a row without an answer when the loss was confirmed
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,9 +123,26 @@ def settled(fault: Fault, state: State, topology: Topology, config: Config, now:
                 return False
     elif fault.subject.kind == "node":
         above.update(dict.fromkeys(topology.ancestors(fault.subject.id)))
+        if not _counted(fault, state, topology, config, now):
+            return False
     if config.own_uplink in state.inventory.nodes and fault.subject.id != config.own_uplink:
         above[config.own_uplink] = None
     return all(_node_settled(node, fault, state, topology, config) for node in above)
+
+
+def _counted(fault: Fault, state: State, topology: Topology, config: Config, now: float) -> bool:
+    """True when each line below a lost node has been confirmed lost or has answered since, or has had the time to be:
+    how many sites went with it is the news, and a number that is wrong a second later is none."""
+    probe = config.probe
+    if now - fault.began_at >= probe.interval_s + burst_s(probe) + probe.timeout_s:
+        return True
+    for line in topology.lines_below(fault.subject.id):
+        verdict = state.verdicts.get(Subject("line", line))
+        if verdict is None or verdict.condition == "unknown" or verdict.condition in LOST:
+            continue
+        if not _answered(state, line, fault.began_at):
+            return False
+    return True
 
 
 def _node_settled(node: str, fault: Fault, state: State, topology: Topology, config: Config) -> bool:

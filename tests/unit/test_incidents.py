@@ -61,6 +61,16 @@ def test_a_node_owns_its_sites(node: str, line: str) -> None:
     assert world.verdict("site", line).condition == "up"
 
 
+@pytest.mark.parametrize("node", ["a", "b"])
+def test_a_lost_node_is_told_with_all_that_went_with_it(node: str) -> None:
+    world = World()
+    world.lose(node)
+    changes = world.run(30.0, tick=0.5)
+    opened = next(c.incident for c in changes if c.kind == "opened")
+    assert set(opened.children) == set(world.book.open[opened.id].children)
+    assert opened.opened_at - opened.began_at <= 12.0
+
+
 def test_the_topmost_lost_node_owns_all() -> None:
     world = World()
     world.lose("core")

@@ -280,7 +280,7 @@ class Prober:
         error = reach.error or target.trouble
         quality = (reach.rtt_s, reach.loss_ratio, reach.jitter_s, reach.blips)
         # Not dataclasses.replace: that costs as much as all the rest of a probe's bookkeeping.
-        return Reach(target.id, reach.lost, since, last, *quality, error, reach.error_from)
+        return Reach(target.id, reach.lost, since, last, *quality, error, reach.error_from, reach.unanswered)
 
     # --- what hampers ---
 
