@@ -179,6 +179,21 @@ class Province:
         tree = _merged(self.settings, settings)
         self.path.write_text(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
+    def edit_site(self, site: str, change: Callable[[dict[str, Any]], None] | None) -> None:
+        """Change what the inventory says of a site; None takes the site out."""
+        for path in map(Path, self.files):
+            tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+            found = next((entry for entry in tree.get("sites", ()) if entry["id"] == site), None)
+            if found is None:
+                continue
+            if change is None:
+                tree["sites"].remove(found)
+            else:
+                change(found)
+            path.write_text(quoted_yaml(tree), encoding="utf-8")
+            return
+        raise KeyError(site)
+
     # --- processes ---------------------------------------------------------------------------------------------------
 
     def start_sim(self) -> None:
@@ -222,13 +237,14 @@ class Province:
         """Every incident whose subject is one of these, open or closed."""
         return [i for i in self.incidents() if i["subject"] in subjects]
 
+    def metrics(self) -> dict[str, float]:
+        """Series of /metrics that bear no time, each written as it stands there."""
+        pairs = (line.rpartition(" ") for line in self.get("/metrics").text.splitlines() if not line.startswith("#"))
+        return {series: float(value) for series, _, value in pairs}
+
     def metric(self, series: str) -> float | None:
-        """The value of one series of /metrics, written as it stands there; None if it is not there."""
-        for line in self.get("/metrics").text.splitlines():
-            name, _, value = line.rpartition(" ")
-            if name == series:
-                return float(value)
-        return None
+        """One series of them; None if it is not there."""
+        return self.metrics().get(series)
 
     def rows(self, query: str, *args: object) -> list[tuple[Any, ...]]:
         """Reads netmon.db beside the daemon."""
