@@ -7,6 +7,7 @@ import pytest
 from netmon.collectors.snmp import ber, pdu
 from netmon.collectors.snmp.ber import BerError, OidCache
 from netmon.collectors.snmp.pdu import VarBind
+from netmon.collectors.snmp.request import ID_AT_LEAST, ID_BELOW, Request
 from netmon.collectors.snmp.walk_cli import format_varbind, parse_oid
 
 
@@ -144,12 +145,12 @@ def test_v1_trap_both_ways() -> None:
     assert (message.trap, message.varbinds, message.version) == (trap, binds, 0)
 
 
-@pytest.mark.parametrize("request_id", [pdu.ID_AT_LEAST, 0x01020304, pdu.ID_BELOW - 1])
+@pytest.mark.parametrize("request_id", [ID_AT_LEAST, 0x01020304, ID_BELOW - 1])
 @pytest.mark.parametrize("count", [1, 5, 40])
 def test_a_patched_request_equals_one_encoded_whole(request_id: int, count: int) -> None:
     oids = [(1, 3, 6, 1, 2, 1, 2, 2, 1, i) for i in range(1, count + 1)]
     whole = pdu.encode_message(1, b"public", pdu.GET_BULK, request_id, 0, 25, [VarBind(o, 5, None) for o in oids])
-    assert pdu.Request(1, b"public", pdu.GET_BULK, 0, 25, oids).with_id(request_id) == whole
+    assert Request(1, b"public", pdu.GET_BULK, 0, 25, oids).with_id(request_id) == whole
 
 
 @pytest.mark.parametrize("version", [2, 3, 17])

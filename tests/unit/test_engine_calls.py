@@ -129,9 +129,9 @@ def test_names_are_resolved_and_those_that_cannot_be_are_told() -> None:
     assert run(act) == "resolve"
 
 
-def test_a_version_that_is_not_there_yet_is_told() -> None:
-    target = Target("127.0.0.1", 9, Credential("c", "3", Secret("hidden-word")), "r1")
-    with pytest.raises(CollectError, match="version 3") as caught:
+def test_a_version_that_is_not_known_is_told() -> None:
+    target = Target("127.0.0.1", 9, Credential("c", "4", Secret("hidden-word")), "r1")
+    with pytest.raises(CollectError, match="version 4") as caught:
         run(lambda e, a: e.get(target, [SYS_UPTIME]))
     assert (caught.value.reason, caught.value.retryable) == ("version", False)
 

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from netmon.collectors.snmp.ber import Oid
-from netmon.collectors.snmp.pdu import GET, V1, V2C, Head, Request, VarBind
+from netmon.collectors.snmp.pdu import GET, V1, V2C, V3, Head, VarBind
 from netmon.collectors.snmp.peer import Peer
+from netmon.collectors.snmp.request import Request
+from netmon.collectors.snmp.session import Session
 from netmon.collectors.snmp.transport import Done, Exchange, Transport
 from netmon.errors import CollectError
 from netmon.model import Credential
@@ -66,6 +68,7 @@ class Link:
         retries: int,
         stats: Counter[str],
         timeout_s: float = 0.0,  # 0: the configured one
+        session: Session | None = None,  # for v3
     ) -> None:
         self.transport = transport
         self.peer = peer
@@ -77,11 +80,14 @@ class Link:
         self._attempts = max(0, retries) + 1
         self._stats = stats
         self._timeout_s = timeout_s
+        self._session = session
         self._community = target.credential.community.reveal().encode()
 
     @property
     def version(self) -> int:
         """The version to speak: the credential's, or v1 where the agent answered to nothing newer."""
+        if self._session is not None:
+            return V3
         if self.target.credential.version == "1":
             return V1
         return V2C if self.peer.version is None else self.peer.version
@@ -107,7 +113,9 @@ class Link:
             self.varbinds += len(varbinds)
             done(exchange, head, varbinds)
 
-        exchange = Exchange(self.peer, request, version, self._community, attempts or self._attempts, count, tag)
+        exchange = Exchange(
+            self.peer, request, version, self._community, attempts or self._attempts, count, tag, self._session
+        )
         exchange.timeout_s = self._timeout_s
         self.transport.send(exchange)
         return exchange
@@ -120,7 +128,7 @@ class Link:
             if head is not None:
                 if version != self.version:
                     self._stats["v1_fallback"] += 1
-                if self.target.credential.version != "1":
+                if self.target.credential.version == "2c":
                     self.peer.version = version
                 return Reply(head.error_status, head.error_index, varbinds)
             if exchange.reason == "closed":
@@ -128,7 +136,10 @@ class Link:
             if not reason or exchange.reason != "timeout":
                 reason = exchange.reason
         self.peer.no_answer()
-        raise CollectError(reason, f"{self._name}: {_WHY.get(reason, reason)}", device=self.target.key)
+        if self._session is not None:
+            reason = self._session.silence(reason, "discovery" in exchange.repeated)
+        text = f"{self._name}: {_WHY.get(reason, reason)}"
+        raise CollectError(reason, text, device=self.target.key, retryable=reason not in _FINAL)
 
     def count(self, what: str) -> None:
         """Count an oddity of this agent in the engine's stats."""
@@ -147,7 +158,7 @@ class Link:
     def _plan(self) -> list[tuple[int, int]]:
         """(version, transmissions) to try in turn. A silent agent gets one packet; one that never answered, v1 too."""
         peer = self.peer
-        if self.target.credential.version == "1" or peer.version is not None:
+        if self.target.credential.version != "2c" or peer.version is not None:
             return [(self.version, 1 if peer.silent else self._attempts)]
         if not peer.silent:
             return [(V2C, self._attempts), (V1, 1)]
@@ -180,4 +191,12 @@ _WHY = {
     "wrong_community": "answers with another community",
     "wrong_version": "answers in another SNMP version",
     "wrong_pdu": "answers with something that is no response",
+    "auth": "SNMPv3 authentication fails: other password or protocol",
+    "user": "does not know this SNMPv3 user",
+    "priv": "silent or refusing where SNMPv3 privacy is used: other privacy password, protocol or context",
+    "time": "SNMPv3 time window missed, even after synchronising",
+    "context": "does not know this SNMPv3 context",
+    "engine": "does not say who it is (SNMPv3 engine id)",
+    "report": "answers with an SNMPv3 report that is not known",
 }
+_FINAL = frozenset(("auth", "user", "priv", "context"))  # until somebody changes the configuration

@@ -12,7 +12,6 @@ from netmon.collectors.snmp.ber import (
     EMPTY,
     INTEGER,
     IP_ADDRESS,
-    NULL,
     OBJECT_ID,
     OCTET_STRING,
     SEQUENCE,
@@ -150,40 +149,22 @@ def encode_trap_v1_message(community: bytes, trap: TrapV1, varbinds: Iterable[Va
     return wrap(V1, community, encode_trap_v1(trap, varbinds))
 
 
-ID_AT_LEAST, ID_BELOW = 0x01000000, 0x80000000  # request ids that always take four bytes
-
-
-class Request:
-    """A request encoded once; `with_id` patches the request id in."""
-
-    __slots__ = ("_head", "_tail")
-
-    def __init__(
-        self, version: int, community: bytes, pdu_type: int, error_status: int, error_index: int, oids: Iterable[Oid]
-    ) -> None:
-        names = [VarBind(oid, NULL, None) for oid in oids]
-        whole = encode_message(version, community, pdu_type, ID_AT_LEAST, error_status, error_index, names)
-        pdu = encode_pdu(pdu_type, ID_AT_LEAST, error_status, error_index, names)
-        _, start, _ = read_header(pdu, 0, len(pdu))
-        id_at = len(whole) - len(pdu) + start + 2
-        self._head = whole[:id_at]
-        self._tail = whole[id_at + 4 :]
-
-    def with_id(self, request_id: int) -> bytes:
-        """The datagram to send; ``ID_AT_LEAST <= request_id < ID_BELOW``."""
-        return self._head + request_id.to_bytes(4, "big") + self._tail
-
-
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def unwrap(data: bytes) -> tuple[int, bytes, int, int]:
-    """The community wrapper: (version, community, where the PDU starts, where the message ends).
+def begin(data: bytes) -> tuple[int, int, int]:
+    """The outermost SEQUENCE: (version, where what follows it starts, where the message ends).
 
     Bytes after the message are ignored; RFC 3417 does not forbid them and some agents pad.
     """
     start, end = expect(data, 0, len(data), SEQUENCE)
     version, pos = read_int(data, start, end)
+    return version, pos, end
+
+
+def unwrap(data: bytes) -> tuple[int, bytes, int, int]:
+    """The community wrapper: (version, community, where the PDU starts, where the message ends)."""
+    version, pos, end = begin(data)
     if version not in (V1, V2C):
         raise BerError(f"version {version} has no community")
     start, stop = expect(data, pos, end, OCTET_STRING)
@@ -192,7 +173,20 @@ def unwrap(data: bytes) -> tuple[int, bytes, int, int]:
 
 def decode_head(data: bytes) -> Head:
     """Everything but the varbinds, of any message except a v1 trap: enough to tell whose reply it is."""
-    version, community, pos, end = unwrap(data)
+    version, pos, end = begin(data)
+    return decode_rest(data, pos, end, version)
+
+
+def decode_rest(data: bytes, pos: int, end: int, version: int) -> Head:
+    """What follows the version in a v1 or v2c message."""
+    if version not in (V1, V2C):
+        raise BerError(f"version {version} has no community")
+    start, pos = expect(data, pos, end, OCTET_STRING)
+    return decode_pdu(data, pos, end, version, data[start:pos])
+
+
+def decode_pdu(data: bytes, pos: int, end: int, version: int, community: bytes) -> Head:
+    """The PDU at ``pos``, of any message except a v1 trap."""
     pdu_type, pos, end = read_header(data, pos, end)
     if not GET <= pdu_type <= REPORT or pdu_type == TRAP_V1:
         raise BerError(f"PDU type 0x{pdu_type:02x}")

@@ -3,7 +3,7 @@
 Each socket has two lanes of at most ``in_flight`` packets (LAB.md: 600 in flight lost 189 of 310 devices). First
 transmissions to agents that answer take one; what is sent again and what goes to silent agents takes the other, so that
 dead ones never hold what the living need. A reply counts when request id, source address, version and community are
-those of a request that waits; all else is counted in ``stats`` and ignored.
+those of a request that waits (v3: what `session` demands); all else is counted in ``stats`` and ignored.
 """
 
 from __future__ import annotations
@@ -14,87 +14,23 @@ import random
 import socket
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable
 from typing import Any
 
 from netmon.clock import Clock
 from netmon.collectors.snmp.ber import BerError, OidCache
-from netmon.collectors.snmp.pdu import (
-    ID_AT_LEAST,
-    ID_BELOW,
-    RESPONSE,
-    Head,
-    Request,
-    VarBind,
-    decode_head,
-    decode_varbinds,
-)
-from netmon.collectors.snmp.peer import Peer
+from netmon.collectors.snmp.exchange import Done, Exchange, Lane, Port
+from netmon.collectors.snmp.pdu import RESPONSE, V3, Head, begin, decode_rest, decode_varbinds
+from netmon.collectors.snmp.request import ID_AT_LEAST, ID_BELOW
+from netmon.collectors.snmp.session import Sent, Session
+from netmon.collectors.snmp.v3 import read_wrapper
 from netmon.config import SnmpConfig
+
+__all__ = ["Done", "Exchange", "Transport"]
 
 log = logging.getLogger(__name__)
 
-RECEIVE_BUFFER_BYTES = 4 << 20
 DATAGRAMS_PER_WAKE = 32  # about 10 ms of decoding; then the loop gets a turn
 REMEMBERED_IDS = 8192  # answered or given up lately: a reply to one of them is late, not unknown
-
-Done = Callable[["Exchange", Head | None, list[VarBind]], None]
-
-
-class Exchange:
-    """One request until its reply or the end of its attempts. ``reason`` says why none counted."""
-
-    __slots__ = (
-        "attempt", "attempts", "community", "done", "first_mono", "id", "lane", "over", "peer", "port", "reason",
-        "request", "sent_mono", "tag", "timeout_s", "timer", "version",
-    )  # fmt: skip
-
-    def __init__(
-        self, peer: Peer, request: Request, version: int, community: bytes, attempts: int, done: Done, tag: object
-    ) -> None:
-        self.peer = peer
-        self.request = request
-        self.version = version
-        self.community = community
-        self.attempts = attempts
-        self.done = done
-        self.tag = tag  # the caller's own
-        self.timeout_s = 0.0  # 0: the configured one
-        self.attempt = 0
-        self.id = 0
-        self.first_mono = 0.0
-        self.sent_mono = 0.0
-        self.reason = "timeout"
-        self.over = False
-        self.timer: asyncio.TimerHandle | None = None
-        self.lane: Lane | None = None  # whose slot it holds
-        self.port: Port | None = None
-
-
-class Lane:
-    """At most ``size`` packets outstanding; the rest waits in line."""
-
-    __slots__ = ("size", "used", "waiting")
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.used = 0
-        self.waiting: deque[Exchange] = deque()
-
-
-class Port:
-    """One socket with its two lanes."""
-
-    def __init__(self, family: int, in_flight: int) -> None:
-        self.sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        if family == socket.AF_INET6:
-            self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            self.sock.setsockopt(socket.SOL_SOCKET, 33, RECEIVE_BUFFER_BYTES)  # SO_RCVBUFFORCE, with CAP_NET_ADMIN
-        except OSError:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        self.living = Lane(in_flight)
-        self.silent = Lane(in_flight)
 
 
 class Transport:
@@ -201,11 +137,20 @@ class Transport:
         if not exchange.id:
             exchange.id = self._new_id()
             exchange.first_mono = now
-        self._pending[exchange.id] = exchange
-        exchange.sent_mono = now
         self._stats["requests" if exchange.attempt == 0 else "retries"] += 1
+        self._put(exchange, now)
+
+    def _put(self, exchange: Exchange, now: float) -> None:
+        """On the wire, and the clock started."""
+        assert self._loop is not None and exchange.port is not None
+        exchange.sent_mono = now
+        if exchange.session is None:
+            self._pending[exchange.id] = exchange
+            data = exchange.request.with_id(exchange.id)
+        else:
+            data = self._encode(exchange, exchange.session, now)
         try:
-            exchange.port.sock.sendto(exchange.request.with_id(exchange.id), exchange.peer.address)
+            exchange.port.sock.sendto(data, exchange.peer.address)
         except OSError as e:  # no route, or the send buffer is full: as good as lost, the retry may succeed
             self._stats["send_errors"] += 1
             if not isinstance(e, BlockingIOError):
@@ -213,6 +158,14 @@ class Transport:
         waited_s = now - exchange.first_mono
         wait = exchange.peer.wait_s(exchange.attempt, exchange.attempts, waited_s, exchange.timeout_s)
         exchange.timer = self._loop.call_later(wait, self._expired, exchange)
+
+    def _encode(self, exchange: Exchange, session: Session, now: float) -> bytes:
+        """A v3 message, which has a msgID of its own each time (RFC 3412, 6.2)."""
+        message_id = self._new_id()
+        data, discovery = session.encode(message_id, exchange.id, exchange.request.with_id(exchange.id), now)
+        exchange.messages[message_id] = discovery
+        self._pending[message_id] = exchange
+        return data
 
     def _new_id(self) -> int:
         """Unguessable, so that only who saw the request can answer it."""
@@ -234,11 +187,12 @@ class Transport:
 
     def _forget(self, exchange: Exchange) -> None:
         exchange.over = True
-        if self._pending.pop(exchange.id, None) is not None:
-            self._past.add(exchange.id)
-            self._past_order.append(exchange.id)
-            if len(self._past_order) > REMEMBERED_IDS:
-                self._past.discard(self._past_order.popleft())
+        for number in exchange.messages or (exchange.id,):
+            if self._pending.pop(number, None) is not None:
+                self._past.add(number)
+                self._past_order.append(number)
+                if len(self._past_order) > REMEMBERED_IDS:
+                    self._past.discard(self._past_order.popleft())
         self._leave(exchange)
 
     # --- receiving ---------------------------------------------------------------------------------------------------
@@ -257,16 +211,16 @@ class Transport:
 
     def _datagram(self, port: Port, data: bytes, source: Any) -> None:
         try:
-            head = decode_head(data)
+            version, at, end = begin(data)
+            if version == V3:
+                self._secured(port, data, at, end, source)
+                return
+            head = decode_rest(data, at, end, version)
         except BerError:
             self._stats["malformed"] += 1
             return
-        exchange = self._pending.get(head.request_id)
-        if exchange is None or exchange.port is not port:
-            self._stats["late" if head.request_id in self._past else "unknown_id"] += 1
-            return
-        if source[:2] != exchange.peer.address[:2]:
-            self._stats["wrong_source"] += 1
+        exchange = self._exchange(head.request_id, port, source)
+        if exchange is None:
             return
         wrong = (
             "wrong_pdu" if head.pdu_type != RESPONSE
@@ -274,19 +228,65 @@ class Transport:
             else "wrong_community" if head.community != exchange.community
             else ""
         )  # fmt: skip
-        varbinds: list[VarBind] = []
-        if not wrong:
-            try:  # a cache of reply layouts goes here: it answers instead of the general decoder
-                varbinds = decode_varbinds(data, head.start, head.end, self._oids)
-            except BerError:
-                wrong = "malformed"
         if wrong:
-            self._stats[wrong] += 1
-            exchange.reason = wrong
+            self._ignore(exchange, wrong)
             return
         now = self._clock.mono()
-        self._stats["replies"] += 1
-        first_try = exchange.attempt == 0
+        self._accept(exchange, head, data, now, now - exchange.sent_mono if exchange.attempt == 0 else None)
+
+    def _secured(self, port: Port, data: bytes, at: int, end: int, source: Any) -> None:
+        """A v3 message: its session judges it."""
+        wrapper = read_wrapper(data, at, end)
+        exchange = self._exchange(wrapper.message_id, port, source)
+        if exchange is None:
+            return
+        session = exchange.session
+        if session is None:
+            self._ignore(exchange, "wrong_version")
+            return
+        now = self._clock.mono()
+        newest = wrapper.message_id == next(reversed(exchange.messages))
+        sent = Sent(exchange.id, exchange.messages[wrapper.message_id], newest)
+        verdict = session.judge(data, wrapper, sent, now)
+        if verdict.head is not None:
+            self._accept(exchange, verdict.head, verdict.data, now, now - exchange.sent_mono if newest else None)
+            return
+        if verdict.action == "ignored":
+            self._ignore(exchange, verdict.what, verdict.reason)
+            return
+        self._stats[f"report_{verdict.what}"] += 1
+        if verdict.action == "again" and verdict.what not in exchange.repeated:
+            exchange.repeated.add(verdict.what)
+            if exchange.timer is not None:  # else it stands in line already
+                exchange.timer.cancel()
+                self._put(exchange, now)
+            return
+        exchange.reason = verdict.reason
         self._forget(exchange)
-        exchange.peer.answered(now, now - exchange.sent_mono if first_try else None)
+        exchange.done(exchange, None, [])
+
+    def _exchange(self, number: int, port: Port, source: Any) -> Exchange | None:
+        """The one that waits for a reply of this number from there, if one does."""
+        exchange = self._pending.get(number)
+        if exchange is None or exchange.port is not port:
+            self._stats["late" if number in self._past else "unknown_id"] += 1
+            return None
+        if source[:2] != exchange.peer.address[:2]:
+            self._stats["wrong_source"] += 1
+            return None
+        return exchange
+
+    def _ignore(self, exchange: Exchange, what: str, reason: str = "") -> None:
+        self._stats[what] += 1
+        exchange.reason = reason or what
+
+    def _accept(self, exchange: Exchange, head: Head, data: bytes, now: float, rtt_s: float | None) -> None:
+        try:  # a cache of reply layouts goes here: it answers instead of the general decoder
+            varbinds = decode_varbinds(data, head.start, head.end, self._oids)
+        except BerError:
+            self._ignore(exchange, "malformed")
+            return
+        self._stats["replies"] += 1
+        self._forget(exchange)
+        exchange.peer.answered(now, rtt_s)
         exchange.done(exchange, head, varbinds)

@@ -1,0 +1,88 @@
+"""What the transport moves: one request on its way, and the sockets with their lanes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+
+from netmon.collectors.snmp.pdu import Head, VarBind
+from netmon.collectors.snmp.peer import Peer
+from netmon.collectors.snmp.request import Request
+from netmon.collectors.snmp.session import Session
+
+RECEIVE_BUFFER_BYTES = 4 << 20
+
+NONE: dict[int, bool] = {}  # stays empty, as does the next
+NOTHING: set[str] = set()
+
+Done = Callable[["Exchange", Head | None, list[VarBind]], None]
+
+
+class Exchange:
+    """One request until its reply or the end of its attempts. ``reason`` says why none counted."""
+
+    __slots__ = (
+        "attempt", "attempts", "community", "done", "first_mono", "id", "lane", "messages", "over", "peer", "port",
+        "reason", "repeated", "request", "sent_mono", "session", "tag", "timeout_s", "timer", "version",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        peer: Peer,
+        request: Request,
+        version: int,
+        community: bytes,
+        attempts: int,
+        done: Done,
+        tag: object,
+        session: Session | None = None,
+    ) -> None:
+        self.peer = peer
+        self.request = request
+        self.version = version
+        self.community = community
+        self.attempts = attempts
+        self.done = done
+        self.tag = tag  # the caller's own
+        self.timeout_s = 0.0  # 0: the configured one
+        self.session = session  # v3 only
+        self.attempt = 0
+        self.id = 0  # of the request; v3 has another one for each message that carries it
+        # v3: msgID -> whether that message only asked who the agent is
+        self.messages: dict[int, bool] = NONE if session is None else {}
+        self.repeated: set[str] = NOTHING if session is None else set()  # v3: why it was sent anew, each once
+        self.first_mono = 0.0
+        self.sent_mono = 0.0
+        self.reason = "timeout"
+        self.over = False
+        self.timer: asyncio.TimerHandle | None = None
+        self.lane: Lane | None = None  # whose slot it holds
+        self.port: Port | None = None
+
+
+class Lane:
+    """At most ``size`` packets outstanding; the rest waits in line."""
+
+    __slots__ = ("size", "used", "waiting")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.used = 0
+        self.waiting: deque[Exchange] = deque()
+
+
+class Port:
+    """One socket with its two lanes."""
+
+    def __init__(self, family: int, in_flight: int) -> None:
+        self.sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        if family == socket.AF_INET6:
+            self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            self.sock.setsockopt(socket.SOL_SOCKET, 33, RECEIVE_BUFFER_BYTES)  # SO_RCVBUFFORCE, with CAP_NET_ADMIN
+        except OSError:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        self.living = Lane(in_flight)
+        self.silent = Lane(in_flight)
