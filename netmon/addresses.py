@@ -45,6 +45,19 @@ class AddressMap:
         return address
 
 
+def parse_listen(text: str) -> tuple[str, int]:
+    """Address and port to listen on, from "127.0.0.1:162" or "[::]:162"; ValueError with one line if it is neither."""
+    host, _, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    try:
+        address = ipaddress.ip_address(bare)
+        if (host == f"[{bare}]") != (address.version == 6) or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f'"{text}" is no address with a port') from None
+    return bare, int(port)
+
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 

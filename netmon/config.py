@@ -44,6 +44,15 @@ class SnmpConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TrapConfig:
+    """Traps and informs. Empty ``listen`` = none, but for sockets that systemd hands over as ``netmon-traps``."""
+
+    listen: str = ""  # "address:port", an IPv6 address in brackets
+    queue_size: int = 20_000  # datagrams waiting to be decoded
+    poll_gap_s: float = 2.0  # traps of one device make it polled once within this time
+
+
+@dataclass(frozen=True, slots=True)
 class MqttConfig:
     """The broker that sensors publish to. Empty host = no ingest."""
 
@@ -144,6 +153,7 @@ class Config:
     address_map: Mapping[str, str] = field(default_factory=dict)  # prefix -> prefix of equal length (NAT, laboratory)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
     snmp: SnmpConfig = field(default_factory=SnmpConfig)
+    traps: TrapConfig = field(default_factory=TrapConfig)
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     influx: InfluxConfig = field(default_factory=InfluxConfig)
     alerts: AlertConfig = field(default_factory=AlertConfig)

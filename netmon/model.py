@@ -16,6 +16,10 @@ Condition = Literal["up", "degraded", "down", "unreachable", "unknown"]
 CauseKind = Literal["power", "line", "device", "upstream", "monitor", "planned", "unknown"]
 SensorState = Literal["ok", "warning", "alarm", "stale", "explained", "invalid", "unknown"]
 ProbeKind = Literal["icmp", "stamp", "tcp", "snmp", "none"]
+EventKind = Literal[
+    "link_down", "link_up", "cold_start", "warm_start", "auth_failure", "ups_on_battery", "config_changed",
+    "bgp_backward", "other",
+]  # fmt: skip
 SubjectKind = Literal["site", "line", "node", "device", "sensor", "netmon"]
 
 CONDITIONS: tuple[Condition, ...] = ("up", "degraded", "down", "unreachable", "unknown")
@@ -313,6 +317,18 @@ class Reading:
     def moment(self) -> float:
         """When it was measured, as well as we know; never after its arrival."""
         return self.received_at if self.at is None else min(self.at, self.received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a device told of itself without being asked (a trap): it makes netmon look, and what netmon sees counts."""
+
+    kind: EventKind
+    device: str
+    at: float
+    if_index: int = 0  # of the port it is about; 0 = none
+    if_name: str = ""
+    text: str = ""  # ifDescr, BGP peer, or the OID of a trap of kind "other"
 
 
 # --- what netmon concludes -------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Parts of the configuration that are read once, at the start.
-FIXED = ("state_dir", "probe", "snmp", "mqtt", "influx", "web", "timezone", "language")
+FIXED = ("state_dir", "probe", "snmp", "traps", "mqtt", "influx", "web", "timezone", "language")
 
 
 class Reloader:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from netmon.addresses import parse_pair
+from netmon.addresses import parse_listen, parse_pair
 from netmon.config import Channel, Config
 from netmon.model import Secret
 from netmon.secrets_load import Secrets, harmless_header, harmless_server, harmless_url
@@ -48,6 +48,8 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "SnmpConfig.sockets": (1, 64),
     "SnmpConfig.in_flight": (1, 1000),
     "SnmpConfig.max_repetitions": (1, 1000),
+    "TrapConfig.queue_size": (1, 10_000_000),
+    "TrapConfig.poll_gap_s": (0.1, 3600),
     "MqttConfig.commit_interval_s": (0.001, 10),
     "MqttConfig.receive_maximum": (1, 65535),  # MQTT 5.0, section 3.1.2.11.3
     "MqttConfig.queue_size": (1, 10_000_000),
@@ -93,6 +95,7 @@ class Settings:
         values["inventory"] = self._globs("inventory", values["inventory"], skip=path)
         values["profiles"] = self._globs("profiles", values["profiles"], skip=path)
         self._check_zone(str(values["timezone"]))
+        self._check_listen(values["traps"].listen)
         return Config(**values)
 
     def _fields(self, cls: type, entry: Entry, skip: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -215,6 +218,13 @@ class Settings:
         if not path.is_file():
             entry.problem(key, f'"{key}": there is no file {path}')
         return str(path)
+
+    def _check_listen(self, text: str) -> None:
+        try:
+            parse_listen(text or "0.0.0.0:162")
+        except ValueError as error:
+            allowed = 'allowed: such as "127.0.0.1:10162" or "[::]:10162"'
+            self.places["traps"].problem("listen", f'"listen": {error}', allowed)
 
     def _check_zone(self, name: str) -> None:
         try:

@@ -34,6 +34,7 @@ PURE = (
     "collectors.snmp.tables",
     "collectors.snmp.usm",
     "collectors.snmp.v3",
+    "collectors.snmp.trap_decode",
     "collectors.snmp.values",
     "figures",
     "fold",

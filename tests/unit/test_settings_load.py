@@ -27,6 +27,7 @@ probe: {kind: "stamp", port: 1862, interval: 2s, timeout: 500ms, burst_count: 4,
         degraded_loss_ratio: 0.1, degraded_rtt: 100ms, degraded_jitter: 9ms, window: 50}
 snmp: {port: 1161, interval: 10s, slow_interval: 1m, timeout: 1s, retries: 1, budget: 5s, sockets: 2, in_flight: 32,
        max_repetitions: 10}
+traps: {listen: "[::]:10162", queue_size: 50, poll_gap: 1s}
 mqtt: {host: "broker", port: 1883, tls: false, ca_file: "i.yml", cert_file: "i.yml", key_file: "i.yml", username: "u",
        password: {env: "MQTT"}, client_id: "me", topics: ["a/#"], commit_interval: 10ms, receive_maximum: 10,
        queue_size: 100, clock_skew: 1m}
@@ -123,6 +124,10 @@ def test_the_units_state_directory_wins(write: Callable[[str], Path]) -> None:
     [
         ("tymezone: x", 'netmon.yml:1: unknown key "tymezone"; did you mean "timezone"? allowed: address_map, '),
         ("probe: {interval_s: 3}", 'netmon.yml:1: probe: unknown key "interval_s"; did you mean "interval"? allowed: '),
+        (
+            'traps: {listen: "::1:162"}',
+            'netmon.yml:1: traps: "listen": "::1:162" is no address with a port; allowed: such as "127.0.0.1:10162"',
+        ),
         ("probe: {interval: 3}", "netmon.yml:1: probe: \"interval\" cannot be '3'; a duration is a number with a unit"),
         (
             "probe: {kind: ping}",
