@@ -10,13 +10,7 @@ import pytest
 
 from tests.conftest import need
 from tests.live.prometheus import Prometheus
-from tests.live.province import Province
-
-# Enough of each kind, under two nodes: a line to the core with a UPS, two sites in one building, one with sensors.
-FEW = ("ldld-tinh", "hoi-nong-dan-tinh", "ubnd-loc-ninh", "huyen-uy-loc-ninh", "tt-cntt-tt", "ubnd-phuoc-long")
-
-# So few are confirmed lost within two seconds; the whole province is probed as in the demo.
-QUICK = {"interval": "1s", "burst_count": 5, "burst_spacing": "200ms"}
+from tests.live.province import Province, few_sites
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,7 +50,7 @@ def few(tmp_path: Path) -> Iterator[Callable[..., Province]]:
     made: list[Province] = []
 
     def make(*, sim: bool = True, **settings: Any) -> Province:
-        small = Province(tmp_path / f"province{len(made)}", FEW, **{"probe": QUICK, **settings})
+        small = few_sites(tmp_path / f"province{len(made)}", **settings)
         made.append(small)
         if sim:
             small.start_sim()

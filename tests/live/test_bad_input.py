@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from netmon.collectors.snmp import pdu
 from netmon.sim.world import Fault
 from tests.conftest import free_port, wait_until
-from tests.live.province import TOKEN, Province
+from tests.live.province import Province
 
 pytestmark = pytest.mark.live
 
@@ -177,18 +177,6 @@ def test_rubbish_from_an_agent_and_a_sensor(few: Callable[..., Province]) -> Non
 
 
 # --- it ends ----------------------------------------------------------------------------------------------------------
-
-
-def test_sigterm_ends_it(few: Callable[..., Province]) -> None:
-    province = few()
-    daemon = province.start_daemon()
-    began = time.monotonic()
-    daemon.send(signal.SIGTERM)
-    assert daemon.wait() == 0
-    print(f"ended after {time.monotonic() - began:.1f} s")
-    assert daemon.text.splitlines()[-1].endswith("stopped")
-    assert not (province.folder / "state" / "api.sock").exists()
-    assert TOKEN not in daemon.text
 
 
 class DeafGateway:

@@ -34,7 +34,7 @@ def demo(*args: str) -> tuple[list[int], str]:
 
 
 def test_whole_province() -> None:
-    (total, up, down, sensors, series, _, messages), text = demo("--duration", "12")
+    (total, up, down, sensors, series, _, messages), text = demo("--duration", "8")
     assert total == 310
     assert up + down == 310
     assert sensors > 150

@@ -79,6 +79,8 @@ def test_killed_with_an_open_incident(few: Callable[..., Province]) -> None:
 
     again.send(signal.SIGTERM)
     assert again.wait() == 0
+    assert again.text.splitlines()[-1].endswith("stopped")
+    assert not (province.folder / "state" / "api.sock").exists()
 
 
 def heal(province: Province) -> None:
