@@ -14,15 +14,17 @@ from statistics import fmean
 
 from netmon.model import Figure, Labels
 from netmon.quirks import QUIRKS
+from netmon.rawvalues import SCALAR, Oid, Value, as_number, as_text
+from netmon.sensor_ports import Ports
 
-Oid = tuple[int, ...]
-Value = int | float | bytes | Oid | None
-SCALAR: Oid = (0,)
-_NUMBER = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s*%?\s*\Z")
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?)|([A-Za-z_]\w*)|([(),]))")
-_PARENTS = 3  # levels of entPhysicalContainedIn that a join climbs
-SENSOR_CLASS, PORT_CLASS = 8, 10  # entPhysicalClass
-AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {"max": max, "min": min, "mean": fmean, "sum": sum}
+AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "max": max,
+    "min": min,
+    "mean": fmean,
+    "sum": sum,
+    "last": lambda values: values[-1],  # the agent sends rows by index: of numbered records this is the newest
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Expr:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One metric of the row: equal to one of these, matching, within limits; ``unless`` also holds if it is absent."""
+    """One metric or index label of the row: equal to one of these, matching, within limits; ``unless`` also holds if it
+    is absent."""
 
     metric: str
     equals: frozenset[str] = frozenset()
@@ -139,24 +142,6 @@ def parse_expression(text: str) -> Expr:
     return found
 
 
-def as_number(value: Value) -> float | None:
-    """A number out of what agents send: integers, and text such as ``4.102`` or ``0.000%`` (FortiGate)."""
-    if isinstance(value, (int, float)):
-        return value
-    if isinstance(value, bytes):
-        match = _NUMBER.match(value.decode("ascii", "replace"))
-        return float(match[1]) if match else None
-    return None
-
-
-def as_text(value: Value) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace").strip("\0 \r\n\t")
-    return ".".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
 def _evaluate(expr: Expr, raw: Raw, index: Oid) -> float | None:
     if expr.op == "value":
         return as_number(raw.value(expr.name, index))
@@ -171,9 +156,17 @@ def _evaluate(expr: Expr, raw: Raw, index: Oid) -> float | None:
     return known[0] / known[1] if known[1] else None
 
 
+def _said(name: str, spec: FigureSpec, raw: Raw, index: Oid) -> Value:
+    """What a row says of ``name``: a metric, else a label of the index of the figure's first metric."""
+    if name in raw.values:
+        return raw.value(name, index)
+    text = raw.index_labels(spec.expr.names()[0], index).get(name)
+    return None if text is None else text.encode()
+
+
 def row_value(spec: FigureSpec, raw: Raw, index: Oid) -> float | None:
     """The figure of one row; None where there is none."""
-    if not all(condition.holds(raw.value(condition.metric, index)) for condition in spec.where):
+    if not all(condition.holds(_said(condition.metric, spec, raw, index)) for condition in spec.where):
         return None
     value = _evaluate(spec.expr, raw, index)
     if value is not None and spec.quirk:
@@ -186,49 +179,6 @@ def row_value(spec: FigureSpec, raw: Raw, index: Oid) -> float | None:
     if spec.means_one:
         return 1.0 if value in spec.means_one else 0.0
     return value
-
-
-class Ports:
-    """Finds the port that a sensor belongs to, by what ENTITY-MIB (RFC 6933) says."""
-
-    def __init__(self, raw: Raw) -> None:
-        self._raw = raw
-        self._names = set(raw.ports.values())
-        self._parents = self._column("entPhysicalContainedIn")
-        self._classes = self._column("entPhysicalClass")
-        self._aliases: dict[int, str] = {}
-        # entAliasMappingIdentifier.<entity>.<logical entity> = ifIndex.<n>
-        for index, target in raw.values.get("entAliasMappingIdentifier", {}).items():
-            if isinstance(target, tuple) and len(target) > 1 and (name := raw.ports.get(target[-1])):
-                self._aliases.setdefault(index[0], name)
-        self._below: dict[int, list[str]] = {}
-        for entity, name in self._aliases.items():
-            self._below.setdefault(self._parents.get(entity, 0), []).append(name)
-
-    def _column(self, metric: str) -> dict[int, int]:
-        return {index[0]: v for index, v in self._raw.values.get(metric, {}).items() if isinstance(v, int)}
-
-    def find(self, join: str, index: Oid) -> str:
-        """Name of the port, or "" if there is none to be sure of."""
-        if join == "ifindex":
-            return self._raw.ports.get(index[0], "")
-        name = as_text(self._raw.value("entPhysicalName", index[:1]))
-        if join == "name" or name in self._names:
-            return name if name in self._names else ""
-        entity = index[0]
-        if entity in self._aliases:
-            return self._aliases[entity]
-        # Only a sensor is looked for further up: what is a port itself and has no interface has none.
-        for _ in range(_PARENTS if self._classes.get(entity) == SENSOR_CLASS else 0):
-            entity = self._parents.get(entity, 0)
-            if entity in self._aliases:
-                return self._aliases[entity]
-            # Cisco hangs the sensors of a transceiver beside the port, not below it.
-            if len(below := self._below.get(entity, [])) == 1:
-                return below[0]
-            if not entity or below or self._classes.get(entity) == PORT_CLASS:
-                break
-        return ""
 
 
 def _fill(text: str, spec: FigureSpec, raw: Raw, index: Oid, ports: Ports) -> str:
@@ -252,7 +202,7 @@ def _fill(text: str, spec: FigureSpec, raw: Raw, index: Oid, ports: Ports) -> st
 
 def evaluate(specs: Iterable[FigureSpec], raw: Raw, base: Mapping[str, str]) -> list[Figure]:
     """All figures of a device; ``base`` are the labels that every one carries."""
-    ports = Ports(raw)
+    ports = Ports(raw.values, raw.ports)
     found: dict[tuple[str, Labels], float] = {}
     for spec in specs:
         rows = raw.values.get(spec.expr.names()[0])

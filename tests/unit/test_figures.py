@@ -9,9 +9,10 @@ import pytest
 
 from netmon.collectors.snmp.figures_read import read_figures
 from netmon.collectors.snmp.modules_read import Reader
-from netmon.figures import Condition, Expr, FigureSpec, Oid, Raw, Value, as_number, as_text, evaluate, parse_expression
+from netmon.figures import Condition, Expr, FigureSpec, Raw, evaluate, parse_expression
 from netmon.model import Figure
 from netmon.quirks import QUIRKS
+from netmon.rawvalues import Oid, Value, as_number, as_text
 
 BASE = {"device": "d", "site": "s"}
 

@@ -13,9 +13,10 @@ from netmon.collectors.snmp.plan import IF_NAME, Plan
 from netmon.collectors.snmp.ports import port_names
 from netmon.collectors.snmp.tables import Renderer
 from netmon.collectors.snmp.values import EXCEPTIONS, NULL
-from netmon.figures import Raw, Value, as_text, evaluate
+from netmon.figures import Raw, evaluate
 from netmon.model import Device, Figure, Port
 from netmon.rates import Uptime
+from netmon.rawvalues import Value, as_text
 
 if TYPE_CHECKING:
     from netmon.collectors.snmp.pdu import VarBind

@@ -14,9 +14,11 @@ _JOINS = ("ifindex", "entity", "name")
 _WORD = re.compile(r"netmon_[a-z0-9_]+\Z")
 
 
-def read_figures(reader: Reader, value: object, metrics: frozenset[str]) -> tuple[FigureSpec, ...]:
-    """All figures that are right; the others are problems of ``reader``."""
-    found = (_figure(reader, item, metrics) for item in reader.items(value, "netmon figures"))
+def read_figures(
+    reader: Reader, value: object, metrics: frozenset[str], labels: frozenset[str] = frozenset()
+) -> tuple[FigureSpec, ...]:
+    """All figures that are right; the others are problems of ``reader``. Conditions may name ``labels`` of indexes."""
+    found = (_figure(reader, item, metrics, labels) for item in reader.items(value, "netmon figures"))
     return tuple(spec for spec in found if spec)
 
 
@@ -29,7 +31,7 @@ def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
     return check
 
 
-def _figure(reader: Reader, item: object, metrics: frozenset[str]) -> FigureSpec | None:
+def _figure(reader: Reader, item: object, metrics: frozenset[str], labels: frozenset[str]) -> FigureSpec | None:
     tree = reader.mapping(item, "netmon figures", _KEYS)
     name = str(tree.get("name") or "")
     thing = f'figure "{name}"'
@@ -47,7 +49,8 @@ def _figure(reader: Reader, item: object, metrics: frozenset[str]) -> FigureSpec
         _condition(reader, str(metric), test, thing)
         for metric, test in reader.mapping(tree.get("where"), thing).items()
     )
-    for metric in [*expr.names(), *(condition.metric for condition in where)]:
+    asked = [name for name in (condition.metric for condition in where) if name not in labels]
+    for metric in [*expr.names(), *asked]:
         if metric not in metrics:
             reader.problem(item, thing, f'no metric "{metric}" in its modules')
             return None

@@ -16,7 +16,9 @@ from netmon.collectors.snmp.modules import (
 )
 from netmon.collectors.snmp.ports import METRICS as PORT_METRICS
 from netmon.collectors.snmp.profiles import Profile
-from netmon.figures import SCALAR, FigureSpec
+from netmon.figures import FigureSpec
+from netmon.quirks import NEEDS
+from netmon.rawvalues import SCALAR
 
 JOIN_METRICS = frozenset({"entPhysicalName", "entPhysicalClass", "entPhysicalContainedIn", "entAliasMappingIdentifier"})
 IF_NAME: Oid = (1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 1)
@@ -95,8 +97,7 @@ def make_plan(profiles: Sequence[Profile]) -> Plan:
     for spec in figures:
         needed.update(spec.expr.names(), (condition.metric for condition in spec.where))
         needed.update(word.strip("$|") for _, text in spec.labels for word in text.replace("$", " $").split())
-        if spec.quirk == "entity_sensor":
-            needed |= {"entSensorScale", "entSensorPrecision", "entPhySensorScale", "entPhySensorPrecision"}
+        needed |= NEEDS.get(spec.quirk, frozenset())
     hidden = frozenset().union(*(profile.hide for profile in profiles)) if profiles else frozenset()
     modules = [module for profile in profiles for module in profile.modules]
     limits = [module.max_repetitions for module in modules if module.max_repetitions]

@@ -21,9 +21,9 @@ from netmon.collectors.snmp.ports import build_ports
 from netmon.collectors.snmp.profiles import Profile, Profiles
 from netmon.config import SnmpConfig
 from netmon.errors import CollectError
-from netmon.figures import as_text
 from netmon.model import Credential, Device, Figure, PollResult
 from netmon.rates import follow_uptime
+from netmon.rawvalues import as_text
 
 SYS_OBJECT_ID: Oid = (1, 3, 6, 1, 2, 1, 1, 2, 0)
 SYS_UPTIME: Oid = (1, 3, 6, 1, 2, 1, 1, 3, 0)

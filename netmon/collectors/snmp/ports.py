@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netmon.figures import Oid, Value, as_number, as_text
 from netmon.model import Port
+from netmon.rawvalues import Oid, Value, as_number, as_text
 
 Values = Mapping[str, Mapping[Oid, Value]]
 UP, UNKNOWN = 1, 4  # ifOperStatus

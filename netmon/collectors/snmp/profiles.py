@@ -153,7 +153,8 @@ def read_profiles(tree: object, file: str, stem: str) -> tuple[list[Profile], di
         for metric in names:
             if metric not in metrics:
                 reader.problem(own, f"netmon {key}", f'no metric "{metric}" in its modules')
-    figures = read_figures(reader, own.get("figures"), frozenset(metrics))
+    labels = {index.labelname for metric in metrics.values() for index in metric.indexes}
+    figures = read_figures(reader, own.get("figures"), frozenset(metrics), frozenset(labels))
     profile = Profile(
         name=name,
         modules=modules,
