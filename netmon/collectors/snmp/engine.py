@@ -107,16 +107,28 @@ class Engine:
         return self._transport.in_flight
 
     async def get(
-        self, target: Target, oids: Sequence[Oid], *, budget_s: float | None = None, manner: Manner = AS_CONFIGURED
+        self,
+        target: Target,
+        oids: Sequence[Oid],
+        *,
+        budget_s: float | None = None,
+        manner: Manner = AS_CONFIGURED,
+        cost: PollStats | None = None,
     ) -> list[VarBind]:
         """One varbind per name, in order; one that the agent does not give is noSuchObject or noSuchInstance.
 
-        Raises CollectError when the agent does not answer.
+        Raises CollectError when the agent does not answer. What it cost is added to ``cost``.
         """
         if not oids:
             return []
         async with self._within(target, budget_s):
-            return await scalars.get(await self._link(target, manner), oids)
+            link = await self._link(target, manner)
+            try:
+                return await scalars.get(link, oids)
+            finally:
+                if cost is not None:
+                    cost.requests += link.requests
+                    cost.timeouts += link.timeouts
 
     async def columns(
         self,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from netmon.collectors.snmp.modules import COMBINED_TYPES, Index, Metric, Oid
+from netmon.collectors.snmp.values import OPAQUE, number
 
 if TYPE_CHECKING:
     from netmon.collectors.snmp.pdu import VarBind
 
 Columns = Mapping[Oid, Mapping[Oid, "VarBind"]]
+IP_ADDRESS = 0x40  # its tag (RFC 2578, section 7.1)
+MOST_ARCS = 128  # of an OID (RFC 2578, section 3.5): no index is longer, whatever length it claims
+_UNDECODABLE = re.compile("[\udc80-\udcff]+")  # what surrogateescape makes of bytes that are not UTF-8
 _INET = {1: "InetAddressIPv4", 2: "InetAddressIPv6"}  # InetAddressType, RFC 4001
 # LldpPortIdSubtype, IEEE 802.1AB: text but for 3, a MAC address
 _PORT_ID = {1: "DisplayString", 2: "DisplayString", 3: "PhysAddress48", 5: "DisplayString", 7: "DisplayString"}
@@ -30,9 +35,14 @@ class Row(NamedTuple):
     columns: Columns
 
 
+def readable(raw: bytes) -> str:
+    """Text as UTF-8; bytes that are not become one U+FFFD per run, as in snmp_exporter."""
+    return _UNDECODABLE.sub("\ufffd", raw.decode("utf-8", "surrogateescape"))
+
+
 def _octets(arcs: Oid, kind: str) -> str:
     if kind == "DisplayString":
-        return bytes(arc & 0xFF for arc in arcs).decode("utf-8", "replace")
+        return readable(bytes(arc & 0xFF for arc in arcs))
     return "0x" + "".join(f"{arc & 0xFF:02X}" for arc in arcs) if arcs else ""
 
 
@@ -52,12 +62,13 @@ def decode_arcs(arcs: Oid, index: Index) -> tuple[str, Oid, Oid]:
         return _octets(arcs[:size], "OctetString"), arcs[:size], arcs[size:]
     if kind in ("OctetString", "DisplayString"):
         if index.fixed_size:
-            used, left = arcs[: index.fixed_size], arcs[index.fixed_size :]
+            used, left = _padded(arcs, index.fixed_size), arcs[index.fixed_size :]
             return _octets(used, kind), used, left
         if index.implied:
             return _octets(arcs, kind), arcs, ()
         size = arcs[0] if arcs else 0
-        return _octets(arcs[1 : 1 + size], kind), arcs[: 1 + size], arcs[1 + size :]
+        used = _padded(arcs, 1 + size)
+        return _octets(used[1:], kind), used, arcs[1 + size :]
     if kind == "PhysAddress48":
         used = _padded(arcs, 6)
         return ":".join(f"{arc:02X}" for arc in used), used, arcs[6:]
@@ -73,7 +84,8 @@ def decode_arcs(arcs: Oid, index: Index) -> tuple[str, Oid, Oid]:
 
 
 def _padded(arcs: Oid, size: int) -> Oid:
-    return (*arcs[:size], *(0,) * (size - len(arcs)))
+    """Some agents leave zeros at an index's end out."""
+    return (*arcs[:size], *(0,) * (min(size, MOST_ARCS) - len(arcs)))
 
 
 def decode_index(indexes: Sequence[Index], arcs: Oid) -> tuple[dict[str, str], dict[str, Oid]]:
@@ -106,13 +118,12 @@ def lookup_labels(
         if varbind is None:
             labels[lookup.labelname] = ""
             continue
-        if isinstance(varbind.value, int):
-            parts[lookup.labelname] = (varbind.value,)
+        parts[lookup.labelname] = (varbind.value if isinstance(varbind.value, int) else 0,)
         if lookup.type == "EnumAsInfo" and isinstance(varbind.value, int):
             labels[lookup.labelname] = lookup.enum_values.get(varbind.value, str(varbind.value))
         else:
             kind = combined_type(lookup.type, lookup.oid, index, columns)
-            labels[lookup.labelname] = text_of(varbind.value, kind) or ""
+            labels[lookup.labelname] = text_of(varbind, kind) or ""
     return labels
 
 
@@ -125,20 +136,23 @@ def combined_type(kind: str, oid: Oid, index: Oid, columns: Columns) -> str:
     return _COMBINED[kind].get(subtype, "OctetString")
 
 
-def text_of(value: object, kind: str) -> str | None:
+def text_of(varbind: VarBind, kind: str) -> str | None:
     """A value as label text; None for null."""
+    value = varbind.value
     if isinstance(value, tuple):
         return ".".join(map(str, value))
     if not isinstance(value, bytes):
         return None if value is None else str(value)
+    if varbind.tag == IP_ADDRESS:
+        kind = "InetAddressIPv4"
     if kind == "DisplayString":
-        return value.decode("utf-8", "replace")
-    fixed = {"PhysAddress48": 6, "InetAddressIPv4": 4, "InetAddressIPv6": 16}.get(kind)
-    if fixed and value:
-        return decode_arcs(tuple(value), Index("", kind))[0]
-    return _octets(tuple(value), "OctetString")
+        return readable(value)
+    if kind in ("PhysAddress48", "InetAddressIPv4", "InetAddressIPv6"):
+        return decode_arcs(tuple(value), Index("", kind))[0]  # an empty one is all zeros, as in snmp_exporter
+    opaque = number(varbind.tag, value) if varbind.tag == OPAQUE else None
+    return _octets(tuple(value), "OctetString") if opaque is None else f"{opaque:.7g}"
 
 
 def value_text(row: Row) -> str | None:
     """The text of a row's own value."""
-    return text_of(row.varbind.value, combined_type(row.metric.type, row.metric.oid, row.at, row.columns))
+    return text_of(row.varbind, combined_type(row.metric.type, row.metric.oid, row.at, row.columns))

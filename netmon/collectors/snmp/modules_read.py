@@ -170,7 +170,8 @@ class Reader:
         thing = f'module "{name}"'
         tree = self.mapping(value, thing, _MODULE_KEYS)
         found = [self.metric(item, thing) for item in self.items(tree.get("metrics"), thing)]
-        filters = self.mapping(tree.get("filters"), thing, "static dynamic")
+        given = tree.get("filters")  # the generator's mapping, or snmp.yml's list of dynamic ones
+        filters = self.mapping({"dynamic": given} if isinstance(given, list) else given, thing, "static dynamic")
         static = [self.mapping(f, thing, "targets indices") for f in self.items(filters.get("static"), thing)]
         dynamic = [self.mapping(f, thing, "oid targets values") for f in self.items(filters.get("dynamic"), thing)]
         return Module(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from netmon.collectors.snmp.index import Row, decode_index, lookup_labels, value_text
@@ -35,6 +35,11 @@ def label_text(pairs: Mapping[str, str]) -> str:
     return ",".join(f'{_LABEL.sub("_", name)}="{escape(value)}"' for name, value in pairs.items() if value)
 
 
+def all_label_text(pairs: Mapping[str, str]) -> str:
+    """As snmp_exporter writes them: in alphabetical order, empty ones too."""
+    return ",".join(f'{_LABEL.sub("_", name)}="{escape(value)}"' for name, value in sorted(pairs.items()))
+
+
 def format_value(value: float) -> str:
     """As Prometheus reads it; integers stay exact."""
     if isinstance(value, int):
@@ -56,7 +61,13 @@ def header(name: str, metric: Metric, note: str = "") -> bytes:
 class Renderer:
     """The text of one device. Row beginnings are kept until ``forget``; ``duplicates`` counts clashes found since."""
 
-    def __init__(self, base: Mapping[str, str], names: Mapping[Oid, Mapping[Oid, str]] | None = None) -> None:
+    def __init__(
+        self,
+        base: Mapping[str, str],
+        names: Mapping[Oid, Mapping[Oid, str]] | None = None,
+        label_text: Callable[[Mapping[str, str]], str] = label_text,
+    ) -> None:
+        self._label_text = label_text
         self._base = label_text(base)
         self._names = names or {}  # lookup column -> index -> text that stands for its value (stable port names)
         self._begin: dict[tuple[Oid, Oid], bytes] = {}
@@ -123,7 +134,7 @@ class Renderer:
         return {metric.name: b"".join(lines)}
 
     def _unique(self, family: str, labels: Mapping[str, str], oid: Oid, index: Oid) -> str:
-        own = label_text(labels)
+        own = self._label_text(labels)
         inside = f"{self._base},{own}" if own and self._base else self._base or own
         begin = f"{family}{{{inside}}}"
         enum = labels.get(family, "")
@@ -163,7 +174,7 @@ def _samples(row: Row) -> Iterator[tuple[str, str, dict[str, str], float]]:
             except (ValueError, re.error, IndexError):
                 value = None
             if value is not None:
-                yield metric.name + suffix, " (regex extracted)", {}, _scaled(metric, value)
+                yield metric.name + suffix, " (regex extracted)", {}, value  # never scaled, as in snmp_exporter
                 break
 
 
