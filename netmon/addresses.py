@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 # RFC 1123, section 2.1; the last label is not all digits, so that a broken IPv4 address is no host name.
 _HOST = re.compile(
@@ -56,6 +56,52 @@ def parse_listen(text: str) -> tuple[str, int]:
     except ValueError:
         raise ValueError(f'"{text}" is no address with a port') from None
     return bare, int(port)
+
+
+_TARGET = re.compile(r"\[(?P<v6>[^\[\]]*)\](:(?P<p6>\d{1,5}))?|(?P<host>[^:]*)(:(?P<port>\d{1,5}))?|(?P<bare>[^\[\]]*)")
+
+
+def parse_target(text: str) -> tuple[str, int | None]:
+    """Address and port, from "192.0.2.1:161", "[2001:db8::1]:161", or without a port; ValueError if it is neither."""
+    match = _TARGET.fullmatch(text)
+    if match:
+        port = match["p6"] or match["port"]
+        if port is None or 0 < int(port) < 65536:
+            try:
+                return normal(match["v6"] or match["host"] or match["bare"] or ""), int(port) if port else None
+            except ValueError:
+                pass
+    raise ValueError(f'"{text}" is no address, and no address with a port')
+
+
+class AllowList:
+    """Addresses, addresses with a port, and prefixes. What names no port means ``port``: behind another port of a
+    permitted host anybody may listen."""
+
+    def __init__(self, entries: Iterable[str], port: int) -> None:
+        """Raises ValueError with one line on a wrong entry."""
+        self._port = port
+        self._networks: list[Network] = []
+        self._exact: set[tuple[str, int]] = set()
+        for entry in entries:
+            if "/" in entry:
+                try:
+                    self._networks.append(ipaddress.ip_network(entry))
+                except ValueError as error:
+                    raise ValueError(f'"{entry}" is not a prefix ({error})') from None
+            else:
+                host, given = parse_target(entry)
+                self._exact.add((host, given or port))
+
+    def holds(self, host: str, port: int) -> bool:
+        """Whether an address in its one spelling is permitted. Names are compared as names, never resolved."""
+        if (host, port) in self._exact:
+            return True
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return port == self._port and any(address in network for network in self._networks)
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

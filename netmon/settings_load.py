@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from netmon.addresses import parse_listen, parse_pair
+from netmon.addresses import AllowList, parse_listen, parse_pair
 from netmon.config import Channel, Config
 from netmon.model import Secret
 from netmon.secrets_load import Secrets, harmless_header, harmless_server, harmless_url
@@ -95,6 +95,7 @@ class Settings:
         values["inventory"] = self._globs("inventory", values["inventory"], skip=path)
         values["profiles"] = self._globs("profiles", values["profiles"], skip=path)
         self._check_zone(str(values["timezone"]))
+        self._check_targets(values["snmp"].allow_targets)
         self._check_listen(values["traps"].listen)
         return Config(**values)
 
@@ -225,6 +226,14 @@ class Settings:
         except ValueError as error:
             allowed = 'allowed: such as "127.0.0.1:10162" or "[::]:10162"'
             self.places["traps"].problem("listen", f'"listen": {error}', allowed)
+
+    def _check_targets(self, entries: tuple[str, ...]) -> None:
+        for entry in entries:
+            try:
+                AllowList([entry], 161)
+            except ValueError as error:
+                allowed = 'allowed: such as "192.0.2.7", "192.0.2.8:1161", "[2001:db8::1]:1161", "198.51.100.0/24"'
+                self.places["snmp"].problem("allow_targets", f'"allow_targets": {error}', allowed)
 
     def _check_zone(self, name: str) -> None:
         try:

@@ -31,7 +31,11 @@ SETTINGS = {
     "snmp.sockets": "UDP sockets that all devices share.",
     "snmp.in_flight": "Requests under way per socket.",
     "snmp.max_repetitions": "Rows asked for per GETBULK; fewer are asked for where an agent fails with more.",
-    "traps.listen": "Address and port for traps and informs, such as `\"[::]:10162\"` (IPv4 and IPv6). Ports below "
+    "snmp.allow_targets": (
+        "What `/snmp` may ask beside the devices of the inventory: addresses, names, `address:port`, prefixes. "
+        "Without a port, `snmp.port` is meant."
+    ),
+    "traps.listen": 'Address and port for traps and informs, such as `"[::]:10162"` (IPv4 and IPv6). Ports below '
     "1024: see [install](../how-to/install.md). None: no traps, unless systemd hands a socket over.",
     "traps.queue_size": "Datagrams that wait to be decoded; beyond it they are dropped and counted.",
     "traps.poll_gap": "However many traps a device sends, they make it polled only once within this time.",

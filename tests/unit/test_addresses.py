@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netmon.addresses import AddressMap, normal
+from netmon.addresses import AddressMap, AllowList, normal, parse_target
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,40 @@ def test_wrong_pairs(source: str, target: str, told: str) -> None:
     with pytest.raises(ValueError, match=r".") as error:
         AddressMap({source: target})
     assert str(error.value) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("192.0.2.1", ("192.0.2.1", None)),
+        ("192.0.2.1:1161", ("192.0.2.1", 1161)),
+        ("Router.example:161", ("router.example", 161)),
+        ("2001:DB8::1", ("2001:db8::1", None)),
+        ("[2001:db8::1]", ("2001:db8::1", None)),
+        ("[2001:db8::1]:1161", ("2001:db8::1", 1161)),
+    ],
+)
+def test_targets(text: str, found: tuple[str, int | None]) -> None:
+    assert parse_target(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":161", "r:", "r:0", "r:65536", "r:x", "[::1", "[::1]x", "[]:5", "a b", "1.2.3:5"]
+)
+def test_what_is_no_target(text: str) -> None:
+    with pytest.raises(ValueError, match="is no address, and no address with a port"):
+        parse_target(text)
+
+
+def test_an_allow_list_means_the_snmp_port_where_it_names_none() -> None:
+    allowed = AllowList(["192.0.2.7", "192.0.2.8:1161", "198.51.100.0/24", "2001:db8::/64", "Router.example"], 161)
+    for host, port in [
+        ("192.0.2.7", 161), ("192.0.2.8", 1161), ("198.51.100.9", 161), ("2001:db8::9", 161), ("router.example", 161),
+    ]:  # fmt: skip
+        assert allowed.holds(host, port), host
+    for host, port in [
+        ("192.0.2.7", 1161), ("192.0.2.8", 161), ("198.51.100.9", 9999), ("198.51.101.1", 161), ("::1", 161),
+        ("other.example", 161),
+    ]:  # fmt: skip
+        assert not allowed.holds(host, port), host
+    assert not AllowList([], 161).holds("192.0.2.7", 161)
