@@ -33,6 +33,8 @@ from netmon.collectors.probes.prober import Prober
 from netmon.collectors.snmp.engine import Engine, Target
 from netmon.collectors.snmp.poller import Poller
 from netmon.collectors.snmp.profiles import Profiles, load_profiles
+from netmon.collectors.trap_socket import TrapSocket
+from netmon.collectors.traps import Traps
 from netmon.errors import NetmonError, Problem
 from netmon.history.spool import Spool
 from netmon.history.store import Store
@@ -45,8 +47,9 @@ from netmon.reload import Reloader
 from netmon.scheduler import Scheduler
 from netmon.selfreport import SelfReport
 from netmon.state import State
-from netmon.systemd import Notify
+from netmon.systemd import Notify, handed_over
 from netmon.topology import Topology
+from netmon.trap_intake import TrapIntake
 from netmon.web.app import create_app
 from netmon.web.server import serve
 from netmon.words import load_words
@@ -174,6 +177,9 @@ class App:
         self.poller = Poller(self.engine, profiles, config.snmp, self.clock)
         self.scheduler = Scheduler(self._poll, self._take_poll, self.clock, config.snmp.interval_s)
         self.prober = Prober(config.probe, self.clock, self.pipeline.take_reach, self._snmp_probe)
+        look = lambda device: self.scheduler.poll_now(device, again=True)  # noqa: E731
+        self.intake = TrapIntake(self.pipeline, config.traps.poll_gap_s, self.clock, look, self.prober.check_now)
+        self.traps = Traps(config.traps, self.clock, self.intake.take)
         self.ingest: Ingest | None = None
         if config.mqtt.host:
             self.ingest = Ingest(
@@ -194,6 +200,8 @@ class App:
         if self.ingest:
             self.ingest.start()
             stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
+        stack.callback(self.traps.close)
+        self.traps.start([TrapSocket(sock) for sock in handed_over("netmon-traps")])
         self._spawn("loop meter", self.report.meter.run())
         self._spawn("steps", self._steps())
         self._spawn("housekeeping", self._housekeeping())
@@ -312,6 +320,7 @@ class App:
         self.prober.set_targets(probes, parents)
         self.scheduler.set_devices(inventory.devices, self.config.snmp.interval_s)
         self.poller.keep_only(inventory.devices)
+        self.traps.set_inventory(inventory, self.config.address_map)
 
     # --- what the pages ask for (web.Actions) ------------------------------------------------------------------------
 

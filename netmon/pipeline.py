@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from netmon import sensors
+from netmon.alerts.event_notes import EventNotes
 from netmon.alerts.incidents import Book
 from netmon.alerts.rules import Evaluator
 from netmon.alerts.verdict import judge
 from netmon.clock import Clock
 from netmon.config import Config
+from netmon.events import Events
 from netmon.fold import Fold
-from netmon.model import Change, Condition, Figure, PollResult, Reading, Sensor, Subject, TimelineEntry, labels
+from netmon.model import Change, Condition, Event, Figure, PollResult, Reading, Sensor, Subject, TimelineEntry, labels
 from netmon.state import Reach, SensorView, State
 from netmon.topology import Topology
 
@@ -47,6 +49,7 @@ class Pipeline:
         self.state, self.topology, self.config = state, topology, config
         self.fold = Fold(state, topology)
         self.evaluator, self.book = evaluator, book
+        self._events, self._notes = Events(topology), EventNotes(book.ledger)
         self._clock, self._poll_now, self._broker_connected = clock, poll_now, broker_connected
         self._news = asyncio.Event()
         self._started_mono = clock.mono()
@@ -55,6 +58,7 @@ class Pipeline:
     def set_inventory(self, topology: Topology, config: Config) -> None:
         """After a reload; the state's inventory has been set by the caller through the fold."""
         self.topology, self.config = topology, config
+        self._events = Events(topology)
         self.book.config = self.book.ledger.config = config
 
     # --- what comes in -----------------------------------------------------------------------------------------------
@@ -80,6 +84,13 @@ class Pipeline:
 
     def take_poll(self, result: PollResult) -> None:
         self.fold.poll(result)
+
+    def take_event(self, event: Event) -> tuple[Event, tuple[str, ...]]:
+        """A trap: kept, and shown with the incident it is about. Returns it named, and the probe targets to look at."""
+        event = self._events.named(event, self.state.polls)
+        self.state.events.append(event)
+        self._notes.take(event, self._events.places(event))
+        return event, self._events.targets(event)
 
     def take_readings(self, readings: Iterable[Reading]) -> None:
         """A committed batch of the ingest."""
@@ -134,7 +145,7 @@ class Pipeline:
         if mono - self._evaluated_mono >= self.config.alerts.evaluate_s:
             self._evaluated_mono = mono
             await self._evaluate(now)
-        changes = self.book.step(state, self.topology, now)
+        changes = self._notes.fill(self.book.step(state, self.topology, now), state, self._events, now)
         for change in changes:
             state.incidents[change.incident.id] = change.incident
             state.revision += 1

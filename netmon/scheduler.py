@@ -27,6 +27,7 @@ class _Slot:
     due_mono: float
     interval_s: float
     running: bool = False
+    again: bool = False  # poll once more when this poll has ended
     failures: int = 0
     generation: int = 0
 
@@ -88,11 +89,16 @@ class Scheduler:
         heapq.heapify(self._heap)
         self._wake.set()
 
-    def poll_now(self, device: str) -> None:
-        """Poll a device at once, besides its schedule; nothing happens if it is being polled already."""
+    def poll_now(self, device: str, *, again: bool = False) -> None:
+        """Poll a device at once, besides its schedule. If it is being polled already nothing happens.
+
+        With ``again`` it is then polled once more afterwards: that poll may have passed by what has changed.
+        """
         slot = self._slots.get(device)
         if slot and not slot.running:
             self._launch(slot)
+        elif slot:
+            slot.again = slot.again or again
 
     async def run(self) -> None:
         """Runs until cancelled; then waits for nothing: a poll has no state worth keeping."""
@@ -160,3 +166,6 @@ class Scheduler:
         current = self._slots.get(device)
         if current is slot:  # a reload may have removed or replaced the device meanwhile
             self._on_result(result)
+            if slot.again and not slot.running:
+                slot.again = False
+                self._launch(slot)

@@ -41,6 +41,8 @@ class SelfReport:
             Figure("netmon_config_info", labels(hash=health.config_hash), 1.0),
             Figure("netmon_build_info", labels(version=VERSION, python=platform.python_version()), 1.0),
         ]
+        if app.traps.listening:
+            figures.append(Figure("netmon_trap_unknown_senders", (), app.traps.unknown_senders))
         if health.broker_connected is not None:
             figures.append(Figure("netmon_mqtt_connected", (), float(health.broker_connected)))
         if health.influx_ok is not None:
@@ -62,6 +64,7 @@ class SelfReport:
             "snmp": (app.engine.waiting, 0),
             "store": (app.store.waiting, app.store.dropped),
             "spool": (app.spool.rows, app.spool.stats["dropped"]),
+            "traps": (app.traps.depth, app.traps.dropped),
         }
         if app.ingest:
             depths["mqtt"] = (app.ingest.queue_depth, app.ingest.events["handover_dropped"])
@@ -71,6 +74,9 @@ class SelfReport:
         app, metrics = self._app, self._app.self_metrics
         metrics.read_totals("netmon_snmp_events_total", _by_event(app.engine.stats))
         metrics.read_totals("netmon_probe_events_total", _by_event(app.prober.stats))
+        metrics.read_totals("netmon_trap_events_total", _by_event(app.traps.stats))
+        metrics.read_totals("netmon_trap_events_total", _by_event(app.intake.stats))
+        metrics.read_totals("netmon_traps_total", _by_event(app.traps.kinds))
         metrics.read_totals("netmon_spool_events_total", _by_event(app.spool.stats))
         metrics.read_totals("netmon_poll_overruns_total", lambda: {(): float(app.scheduler.counters.overruns)})
         metrics.read_totals("netmon_dropped_total", lambda: {(q,): float(d) for q, (_, d) in self._depths().items()})

@@ -5,11 +5,13 @@ Pure: the event loop writes and reads it; every stored object is immutable, so a
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netmon.model import (
     AlertState,
+    Event,
     Figure,
     Incident,
     Inventory,
@@ -19,6 +21,8 @@ from netmon.model import (
     Subject,
     Verdict,
 )
+
+EVENTS_KEPT = 1000
 
 
 class Gauges:
@@ -137,5 +141,6 @@ class State:
     verdicts: dict[Subject, Verdict] = field(default_factory=dict)
     alerts: dict[tuple[str, Labels], AlertState] = field(default_factory=dict)
     incidents: dict[int, Incident] = field(default_factory=dict)  # open ones and those closed lately
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))  # traps, the oldest first
     health: Health = field(default_factory=Health)
     revision: int = 0  # grows with every change that a page would show

@@ -1,4 +1,7 @@
-"""Tells systemd how the daemon is (sd_notify(3)): ready, reloading, stopping, alive; without systemd, nothing."""
+"""Tells systemd how the daemon is (sd_notify(3)): ready, reloading, stopping, alive; without systemd, nothing.
+
+Takes sockets over that systemd has bound, such as those of ports below 1024 (sd_listen_fds(3)).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,16 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+
+FIRST_HANDED_OVER = 3  # <systemd/sd-daemon.h>, SD_LISTEN_FDS_START
+
+
+def handed_over(name: str, environ: Mapping[str, str] = os.environ) -> list[socket.socket]:
+    """The sockets of units with ``FileDescriptorName=name``. To be called once: the caller owns them."""
+    if environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    names = environ.get("LISTEN_FDNAMES", "").split(":")[: int(environ.get("LISTEN_FDS", "0"))]
+    return [socket.socket(fileno=FIRST_HANDED_OVER + n) for n, given in enumerate(names) if given == name]
 
 
 class Notify:

@@ -37,6 +37,7 @@ PURE = (
     "collectors.snmp.v3",
     "collectors.snmp.trap_decode",
     "collectors.snmp.values",
+    "events",
     "figures",
     "fold",
     "quirks",
@@ -44,6 +45,7 @@ PURE = (
     "rawvalues",
     "sensor_ports",
     "sensors",
+    "sim.agent_v3",
     "sim.mib",
     "sim.world",
     "state",
@@ -77,6 +79,8 @@ EDGES = {  # module or package -> its room; what is in different rooms never mee
     "collectors.mqtt": "mqtt",
     "collectors.probes": "probes",
     "collectors.snmp": "snmp",
+    "collectors.trap_socket": "traps",
+    "collectors.traps": "traps",
     "exposition": "web",
     "influx": "influx",
     "metrics": "web",
@@ -85,7 +89,7 @@ EDGES = {  # module or package -> its room; what is in different rooms never mee
     "systemd": "systemd",
     "web": "web",
 }
-WIRING = ("app", "reload", "selfreport", "cli", "commands", "pipeline", "sim")
+WIRING = ("app", "reload", "selfreport", "cli", "commands", "pipeline", "sim", "trap_intake")
 LAYERS: dict[str, int] = {
     name: number for number, group in enumerate((FACTS, PURE, FILES, tuple(EDGES), WIRING)) for name in group
 }
