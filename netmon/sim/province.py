@@ -18,8 +18,10 @@ from collections.abc import Callable
 from netmon.collectors.probes.stamp import StampReflector
 from netmon.collectors.snmp import pdu
 from netmon.collectors.snmp.ber import END_OF_MIB_VIEW, EXCEPTIONS, NO_SUCH_INSTANCE, BerError, Oid
+from netmon.collectors.snmp.usm import KeyRing
 from netmon.errors import NetmonError
-from netmon.model import Device, Inventory, Line
+from netmon.model import Credential, Device, Inventory, Line
+from netmon.sim.agent_v3 import AgentV3, Asked, engine_id_of
 from netmon.sim.mib import COUNTER64, SimDevice, SimPort, table_of
 from netmon.sim.world import World
 
@@ -67,6 +69,25 @@ def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
         return None
     if message.community != community or message.version not in (pdu.V1, pdu.V2C):
         return None
+    found = respond(sim, message)
+    return (
+        None
+        if found is None
+        else pdu.encode_message(message.version, community, pdu.RESPONSE, message.request_id, *found)
+    )
+
+
+def answer_v3(sim: SimDevice, request: bytes, agent: AgentV3) -> bytes | None:
+    """As `answer`, over SNMPv3."""
+    asked = agent.receive(request, sim.uptime_s())
+    if not isinstance(asked, Asked):
+        return asked
+    found = respond(sim, asked.message)
+    return None if found is None else agent.reply(asked, *found)
+
+
+def respond(sim: SimDevice, message: pdu.Message) -> tuple[int, int, list[pdu.VarBind]] | None:
+    """(error-status, error-index, varbinds) for a request; None for what an agent does not answer."""
     old = message.version == pdu.V1
     if old and message.pdu_type == pdu.GET_BULK:
         return None  # v1 has none
@@ -122,23 +143,20 @@ def answer(sim: SimDevice, request: bytes, community: bytes) -> bytes | None:
     if old:  # v1 has no exceptions: the whole request fails, naming its varbind (RFC 1157, 4.1.2)
         for number, vb in enumerate(out, 1):
             if vb.tag in EXCEPTIONS:
-                status = (pdu.NO_SUCH_NAME, number)
-                return pdu.encode_message(
-                    pdu.V1, community, pdu.RESPONSE, message.request_id, *status, message.varbinds
-                )
-    return pdu.encode_message(message.version, community, pdu.RESPONSE, message.request_id, 0, 0, out)
+                return pdu.NO_SUCH_NAME, number, message.varbinds
+    return 0, 0, out
 
 
 class _Agent(asyncio.DatagramProtocol):
-    def __init__(self, sim: SimDevice, community: bytes, reachable: Callable[[], bool]) -> None:
-        self._sim, self._community, self._reachable = sim, community, reachable
+    def __init__(self, reply: Callable[[bytes], bytes | None], reachable: Callable[[], bool]) -> None:
+        self._reply, self._reachable = reply, reachable
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if self._transport and self._reachable() and (reply := answer(self._sim, data, self._community)) is not None:
+        if self._transport and self._reachable() and (reply := self._reply(data)) is not None:
             self._transport.sendto(reply, addr)
 
 
@@ -162,6 +180,7 @@ class Province:
         self.world = world
         self.devices = build_devices(world)
         self._loss_ratio, self._rng = loss_ratio, random.Random(seed)
+        self._keys = KeyRing(self._rng.getrandbits(64))
         self._transports: list[asyncio.BaseTransport] = []
         self._servers: dict[str, asyncio.Server] = {}  # node with a TCP probe -> its listener while the node is up
 
@@ -171,8 +190,8 @@ class Province:
         inventory = self.world.inventory
         for sim in self.devices.values():
             device = sim.device
-            community = inventory.credentials[device.credential].community.reveal().encode()
-            await self._bind(device.address, device.port, _Agent(sim, community, self._device_check(device)))
+            reply = self._replies(sim, inventory.credentials[device.credential])
+            await self._bind(device.address, device.port, _Agent(reply, self._device_check(device)))
         for line in inventory.lines.values():
             if line.probe.kind == "stamp":
                 await self._bind(line.probe.address, line.probe.port, self._reflector(self._line_check(line)))
@@ -197,6 +216,13 @@ class Province:
             transport.close()
         for server in self._servers.values():
             server.close()
+
+    def _replies(self, sim: SimDevice, credential: Credential) -> Callable[[bytes], bytes | None]:
+        if credential.version == "3":
+            agent = AgentV3(credential, engine_id_of(sim.device.id), self._keys)
+            return lambda data: answer_v3(sim, data, agent)
+        community = credential.community.reveal().encode()
+        return lambda data: answer(sim, data, community)
 
     def _reflector(self, reachable: Callable[[], bool]) -> _Reflector:
         return _Reflector(reachable, self._loss_ratio, self._rng)

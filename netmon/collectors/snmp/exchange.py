@@ -15,7 +15,7 @@ from netmon.collectors.snmp.session import Session
 RECEIVE_BUFFER_BYTES = 4 << 20
 
 NONE: dict[int, bool] = {}  # stays empty, as does the next
-NOTHING: set[str] = set()
+NOTHING: set[tuple[int, str]] = set()
 
 Done = Callable[["Exchange", Head | None, list[VarBind]], None]
 
@@ -52,7 +52,9 @@ class Exchange:
         self.id = 0  # of the request; v3 has another one for each message that carries it
         # v3: msgID -> whether that message only asked who the agent is
         self.messages: dict[int, bool] = NONE if session is None else {}
-        self.repeated: set[str] = NOTHING if session is None else set()  # v3: why it was sent anew, each once
+        self.repeated: set[tuple[int, str]] = (
+            NOTHING if session is None else set()
+        )  # v3: (attempt, why it was sent anew)
         self.first_mono = 0.0
         self.sent_mono = 0.0
         self.reason = "timeout"
@@ -60,6 +62,11 @@ class Exchange:
         self.timer: asyncio.TimerHandle | None = None
         self.lane: Lane | None = None  # whose slot it holds
         self.port: Port | None = None
+
+    @property
+    def introduced(self) -> bool:
+        """The agent said who it is on the way."""
+        return any(what == "discovery" for _, what in self.repeated)
 
 
 class Lane:

@@ -137,7 +137,7 @@ class Link:
                 reason = exchange.reason
         self.peer.no_answer()
         if self._session is not None:
-            reason = self._session.silence(reason, "discovery" in exchange.repeated)
+            reason = self._session.silence(reason, exchange.introduced)
         text = f"{self._name}: {_WHY.get(reason, reason)}"
         raise CollectError(reason, text, device=self.target.key, retryable=reason not in _FINAL)
 

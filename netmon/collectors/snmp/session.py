@@ -5,10 +5,10 @@ Rules (RFC 3412, 7.2; RFC 3414, 3.2 and 4):
    time are a first guess, good enough to ask with, never to judge a reply by.
  - A reply counts when level, engine, user, MAC, time window, context and request id are those of the request.
  - Boots and time move forward with authenticated messages only. A reply from before the window is ignored.
- - A report that the time is wrong counts only when it is authenticated; then the request is sent again, once. When the
-   agent's time went back though its boots did not count up, its report, which carries the fresh random msgID of the
-   request, shows that the agent lost count: it is started with anew.
- - Another engine id (a replaced device) is learnt from a report like the first one, once per request.
+ - A report that the time is wrong counts only when it is authenticated; then the request is sent again, once for each
+   transmission. When the agent's time went back though its boots did not count up, its report, which carries the fresh
+   random msgID of the request, shows that the agent lost count: it is started with anew.
+ - Another engine id (a replaced device) is learnt from a report like the first one, as often.
  - Every other report ends the request with a reason: asking again would not help.
 """
 
@@ -201,7 +201,9 @@ class Session:
 
         Agents drop what they cannot decipher without a word: it comes out as silence after the introduction.
         """
-        undeciphered = introduced and not self.remote.synced and self._level & PRIV and reason == "timeout"
+        if reason != "timeout":
+            return reason
+        undeciphered = introduced and not self.remote.synced and self._level & PRIV
         self.remote.forget()
         return "priv" if undeciphered else reason
 

@@ -255,8 +255,9 @@ class Transport:
             self._ignore(exchange, verdict.what, verdict.reason)
             return
         self._stats[f"report_{verdict.what}"] += 1
-        if verdict.action == "again" and verdict.what not in exchange.repeated:
-            exchange.repeated.add(verdict.what)
+        again = exchange.attempt, verdict.what
+        if verdict.action == "again" and again not in exchange.repeated:
+            exchange.repeated.add(again)
             if exchange.timer is not None:  # else it stands in line already
                 exchange.timer.cancel()
                 self._put(exchange, now)
