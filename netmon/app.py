@@ -34,7 +34,7 @@ from netmon.collectors.snmp.engine import Engine, Target
 from netmon.collectors.snmp.poller import Poller
 from netmon.collectors.snmp.profiles import Profiles, load_profiles
 from netmon.collectors.trap_socket import TrapSocket
-from netmon.collectors.traps import Traps
+from netmon.collectors.traps import Traps, own_engine_id
 from netmon.errors import NetmonError, Problem
 from netmon.history.spool import Spool
 from netmon.history.store import Store
@@ -179,7 +179,7 @@ class App:
         self.prober = Prober(config.probe, self.clock, self.pipeline.take_reach, self._snmp_probe)
         look = lambda device: self.scheduler.poll_now(device, again=True)  # noqa: E731
         self.intake = TrapIntake(self.pipeline, config.traps.poll_gap_s, self.clock, look, self.prober.check_now)
-        self.traps = Traps(config.traps, self.clock, self.intake.take)
+        self.traps = Traps(config.traps, self.clock, self.intake.take, own_engine_id(config.state_dir))
         self.ingest: Ingest | None = None
         if config.mqtt.host:
             self.ingest = Ingest(

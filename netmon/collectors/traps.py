@@ -1,24 +1,31 @@
 """Traps and informs (UDP): whose they are, whether to believe them, what they say.
 
-A sender counts when its address is a device's and its community is that of the device's credential; what a relay sends
-is taken for the device that it names. Datagrams are read into a bounded queue and decoded a few at a time, so that a
-burst never holds the loop. Nothing is concluded from a trap: ``on_event`` makes netmon look.
+A sender counts when its address is a device's, and community or user and keys are those of the device's credential; what
+a relay sends over v1 or v2c is taken for the device that it names. Datagrams are read into a bounded queue and decoded a
+few at a time, so that a burst never holds the loop. Nothing is concluded from a trap: ``on_event`` makes netmon look.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import ipaddress
 import logging
+import random
+import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 from netmon.addresses import AddressMap
 from netmon.clock import Clock
 from netmon.collectors.snmp.ber import BerError, OidCache
 from netmon.collectors.snmp.pdu import V3, begin
 from netmon.collectors.snmp.trap_decode import Notification, acknowledgement, decode_notification, event_of
+from netmon.collectors.snmp.trap_usm import TrapUsm
+from netmon.collectors.snmp.v3 import read_wrapper
 from netmon.collectors.trap_socket import RECEIVE_BUFFER_BYTES, Datagram, TrapSocket, bind
 from netmon.config import TrapConfig
 from netmon.model import Credential, Device, Event, Inventory
@@ -30,14 +37,25 @@ DECODED_PER_TURN = 20  # about 1 ms; then the loop gets a turn
 UNKNOWN_MOST = 1000  # addresses of unknown senders that are remembered
 INFORMS_KEPT = 16  # per device: one of these is a repetition, its acknowledgement was lost
 OIDS_KEPT = 10_000
+BOOTS_SINCE = 1_577_836_800  # 2020-01-01: seconds since then as snmpEngineBoots grow with every start and last to 2088
 
 Sender = tuple[Device, Credential]
+
+
+class Believed(NamedTuple):
+    """A notification whose sender is known for sure. ``reply``: what an inform is answered with."""
+
+    device: Device
+    notification: Notification
+    reply: bytes = b""
 
 
 class Traps:
     """``stats``: datagrams by what became of them; ``kinds``: events by kind."""
 
-    def __init__(self, config: TrapConfig, clock: Clock, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self, config: TrapConfig, clock: Clock, on_event: Callable[[Event], None], engine_id: bytes = b"netmon"
+    ) -> None:
         self._config, self._clock, self._on_event = config, clock, on_event
         self.stats: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
@@ -50,6 +68,8 @@ class Traps:
         self._unknown: set[str] = set()
         self._informs: dict[str, deque[object]] = {}
         self._oids = OidCache(OIDS_KEPT)
+        boots = max(1, int(clock.now()) - BOOTS_SINCE)
+        self._usm = TrapUsm(engine_id, boots, clock.mono(), random.getrandbits(63))
 
     def set_inventory(self, inventory: Inventory, address_map: Mapping[str, str]) -> None:
         """Take the devices over; ``address_map`` is for addresses that traps carry inside."""
@@ -136,28 +156,51 @@ class Traps:
                 asyncio.get_running_loop().call_soon(self._turn)
 
     def _take(self, datagram: Datagram) -> None:
+        senders = self._senders.get(_compressed(datagram.host), [])
         try:
-            if begin(datagram.data)[0] == V3:
-                self.stats["unsupported_version"] += 1
-                return
-            notification = decode_notification(datagram.data, self._oids)
+            version, start, end = begin(datagram.data)
+            found = self._open_v3(datagram, start, end, senders) if version == V3 else self._open(datagram, senders)
         except BerError:
             self.stats["malformed"] += 1
             return
-        senders = self._senders.get(_compressed(datagram.host)) or self._named(notification)
-        if not senders:
-            self._note_unknown(datagram.host)
+        if found is None or (found.notification.inform and not self._acknowledge(datagram, found)):
             return
-        device = _with_community(senders, notification.community)
-        if device is None:
-            self.stats["wrong_community"] += 1
-            return
-        if notification.inform and not self._acknowledge(datagram, notification, device):
-            return
-        event = event_of(notification, device.id, datagram.at)
+        event = event_of(found.notification, found.device.id, datagram.at)
         self.stats["accepted"] += 1
         self.kinds[event.kind] += 1
         self._on_event(event)
+
+    def _open(self, datagram: Datagram, senders: list[Sender]) -> Believed | None:
+        """A v1 or v2c message: its community makes it believed."""
+        notification = decode_notification(datagram.data, self._oids)
+        senders = senders or self._named(notification)
+        if not senders:
+            self._note_unknown(datagram.host)
+            return None
+        device = _with_community(senders, notification.community)
+        if device is None:
+            self.stats["wrong_community"] += 1
+            return None
+        return Believed(device, notification, acknowledgement(notification) if notification.inform else b"")
+
+    def _open_v3(self, datagram: Datagram, start: int, end: int, senders: list[Sender]) -> Believed | None:
+        """A v3 message: its MAC makes it believed; what asks for our engine id is told it, if a device asks."""
+        wrapper = read_wrapper(datagram.data, start, end)
+        if not senders:
+            self._note_unknown(datagram.host)
+            return None
+        known = [s for s in senders if s[1].version == "3" and wrapper.user in (b"", s[1].username.encode())]
+        if not known:
+            self.stats["wrong_user"] += 1
+            return None
+        device, credential = known[0]
+        opened = self._usm.open(datagram.data, wrapper, credential, device.id, self._clock.mono())
+        if opened.notification is None:
+            self.stats[opened.what] += 1
+            if opened.reply:
+                datagram.socket.reply(datagram, opened.reply)
+            return None
+        return Believed(device, opened.notification, opened.reply)
 
     def _named(self, notification: Notification) -> list[Sender]:
         """The devices at the address that a relay says the trap came from."""
@@ -169,11 +212,12 @@ class Traps:
             self._unknown.add(host)
             log.warning("trap from an address that is no device's address=%s", host)
 
-    def _acknowledge(self, datagram: Datagram, inform: Notification, device: Device) -> bool:
+    def _acknowledge(self, datagram: Datagram, found: Believed) -> bool:
         """Answer an inform; False if it is one that was heard before."""
-        sent = datagram.socket.reply(datagram, acknowledgement(inform))
+        sent = datagram.socket.reply(datagram, found.reply)
         self.stats["acknowledged" if sent else "send_errors"] += 1
-        kept = self._informs.setdefault(device.id, deque(maxlen=INFORMS_KEPT))
+        inform = found.notification
+        kept = self._informs.setdefault(found.device.id, deque(maxlen=INFORMS_KEPT))
         # Not the request id alone: there are agents that count from 1 again, or not at all. The first is sysUpTime.
         key = (inform.request_id, inform.trap, *inform.varbinds[:1])
         if key in kept:
@@ -181,6 +225,18 @@ class Traps:
             return False
         kept.append(key)
         return True
+
+
+def own_engine_id(salt: str) -> bytes:
+    """An snmpEngineID (RFC 3411) for this machine and ``salt``, the same after every start."""
+    try:
+        machine = Path("/etc/machine-id").read_text(encoding="ascii")
+    except (OSError, UnicodeError):
+        machine = socket.gethostname()
+    # netmon has no enterprise number of its own: that of RFC 5612 stands in. 5: bytes of one's own choice follow.
+    return (
+        (0x80000000 | 32473).to_bytes(4, "big") + b"\x05" + hashlib.sha256(f"{machine} {salt}".encode()).digest()[:12]
+    )
 
 
 def _with_community(senders: Iterable[Sender], community: bytes) -> Device | None:

@@ -36,6 +36,7 @@ PURE = (
     "collectors.snmp.usm",
     "collectors.snmp.v3",
     "collectors.snmp.trap_decode",
+    "collectors.snmp.trap_usm",
     "collectors.snmp.values",
     "events",
     "figures",
