@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -35,7 +35,7 @@ from netmon.collectors.snmp.poller import Poller
 from netmon.collectors.snmp.profiles import Profiles, load_profiles
 from netmon.collectors.trap_socket import TrapSocket
 from netmon.collectors.traps import Traps, own_engine_id
-from netmon.errors import NetmonError, Problem
+from netmon.errors import NetmonError, Problem, Refused
 from netmon.history.spool import Spool
 from netmon.history.store import Store
 from netmon.influx import InfluxWriter
@@ -46,6 +46,7 @@ from netmon.pipeline import KEEP_CLOSED_S, Pipeline
 from netmon.reload import Reloader
 from netmon.scheduler import Scheduler
 from netmon.selfreport import SelfReport
+from netmon.snmp_page import SnmpPage
 from netmon.state import State
 from netmon.systemd import Notify, handed_over
 from netmon.topology import Topology
@@ -175,6 +176,7 @@ class App:
         await self.engine.start()
         stack.push_async_callback(self.engine.close)
         self.poller = Poller(self.engine, profiles, config.snmp, self.clock)
+        self.snmp_page = SnmpPage(self.engine, self.clock, config.snmp)
         self.scheduler = Scheduler(self._poll, self._take_poll, self.clock, config.snmp.interval_s)
         self.prober = Prober(config.probe, self.clock, self.pipeline.take_reach, self._snmp_probe)
         look = lambda device: self.scheduler.poll_now(device, again=True)  # noqa: E731
@@ -336,6 +338,13 @@ class App:
 
     def rest_page(self) -> bytes:
         return exposition.rest_page(self.state, self.self_metrics)
+
+    async def snmp(self, target: str, modules: Sequence[str], auth: str) -> bytes:
+        """What snmp_exporter would tell of a device."""
+        if not self._reloader.started.is_set():
+            raise Refused(503, "netmon is starting")
+        known = self.poller.profiles.modules
+        return await self.snmp_page.text(self.state.inventory, known, target, modules, auth)
 
     async def acknowledge(self, incident: int, who: str, note: str) -> bool:
         """Somebody takes an incident; False if it is not open."""

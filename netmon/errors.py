@@ -33,6 +33,14 @@ class ConfigError(NetmonError):
         super().__init__("\n".join(str(p) for p in self.problems))
 
 
+class Refused(NetmonError):
+    """What was asked for is not done. ``status`` as in HTTP: 400 it is wrong, 403 it is not permitted, 503 not now."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
+
+
 class CollectError(NetmonError):
     """A poll, a probe or a delivery failed. ``reason``: a short metric label; ``retryable``: trying again may help."""
 

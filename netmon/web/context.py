@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cache
@@ -45,6 +45,9 @@ class Actions(Protocol):
 
     def rest_page(self) -> bytes:
         """The text of /metrics/self."""
+
+    async def snmp(self, target: str, modules: Sequence[str], auth: str) -> bytes:
+        """The text of /snmp. Raises Refused, or CollectError when the device does not answer."""
 
 
 @dataclass(slots=True)

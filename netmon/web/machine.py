@@ -10,6 +10,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from netmon import exposition
+from netmon.errors import CollectError, Refused
 from netmon.web import pages
 from netmon.web.context import Web, require_token, wants_gzip
 
@@ -57,6 +58,24 @@ def add(app: FastAPI, web: Web) -> None:
         asked = request.headers.get("host", "")
         address = asked if _ADDRESS.fullmatch(asked) else f"{web.config.web.host}:{web.config.web.port}"
         return JSONResponse(exposition.targets(web.state.inventory, address))
+
+    @app.get("/snmp", include_in_schema=False)
+    async def snmp(request: Request) -> Response:
+        asked = request.query_params
+        targets, auths = asked.getlist("target"), asked.getlist("auth")
+        if len(targets) != 1 or not targets[0] or len(auths) > 1:
+            return PlainTextResponse("one target is needed, and at most one auth\n", 400)
+        modules = [name for names in asked.getlist("module") for name in names.split(",") if name]
+        try:
+            body = await web.actions.snmp(targets[0], modules, "".join(auths))
+        except Refused as error:
+            return PlainTextResponse(f"{error}\n", error.status)
+        except CollectError as error:
+            return PlainTextResponse(f"{error}\n", 500)
+        headers = {"Content-Type": exposition.CONTENT_TYPE, "Vary": "Accept-Encoding"}
+        if wants_gzip(request):
+            body, headers["Content-Encoding"] = await asyncio.to_thread(exposition.compress, body), "gzip"
+        return Response(body, headers=headers)
 
     @app.get("/-/healthy", include_in_schema=False)
     async def healthy() -> Response:

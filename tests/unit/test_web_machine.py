@@ -18,7 +18,8 @@ from tests.unit.web_app import AUTHORIZED, Stage
 
 GETS = (
     "/", "/?lang=en", "/sites/song-ba-04", "/incidents/1050", "/incidents/1049", "/metrics", "/metrics/self",
-    "/metrics/sites/tinh-00", "/sd", "/-/healthy", "/-/ready", "/api/v1/summary", "/api/v1/sites", "/api/v1/incidents",
+    "/metrics/sites/tinh-00", "/snmp?target=r1", "/sd", "/-/healthy", "/-/ready",
+    "/api/v1/summary", "/api/v1/sites", "/api/v1/incidents",
     "/api/v1/incidents?which=all", "/api/v1/sensors", "/api/v1/outages", "/api/openapi.json", "/api/docs",
 )  # fmt: skip
 
@@ -59,6 +60,26 @@ def test_gzip_when_asked(asked, packed):
     answer = Stage().get("/metrics", **{"accept-encoding": asked})
     assert (answer.headers.get("content-encoding") == "gzip") == packed
     assert b"netmon_site_up{" in answer.content  # httpx unpacks
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        ("target=r1&module=a,b&module=c&auth=ro", 200, "# r1 a b c ro\n"),
+        ("target=r1", 200, "# r1  \n"),
+        ("module=a", 400, "one target is needed, and at most one auth\n"),
+        ("target=", 400, "one target is needed, and at most one auth\n"),
+        ("target=r1&target=r2", 400, "one target is needed, and at most one auth\n"),
+        ("target=r1&auth=a&auth=b", 400, "one target is needed, and at most one auth\n"),
+        ("target=foreign", 403, 'target "foreign" is neither in the inventory nor in snmp.allow_targets\n'),
+        ("target=silent", 500, "silent: no answer to SNMP\n"),
+    ],
+)
+def test_snmp_answers_or_says_why_not(query, status, told):
+    for encoding in ("", "gzip"):
+        answer = Stage().get(f"/snmp?{query}", **{"accept-encoding": encoding})
+        assert (answer.status_code, answer.text) == (status, told)
+        assert answer.headers["content-type"].startswith("text/plain")
 
 
 def test_scrapers_that_come_together_share_one_page():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from netmon import exposition
 from netmon.clock import Clock
 from netmon.config import Config
-from netmon.errors import Problem
+from netmon.errors import CollectError, Problem, Refused
 from netmon.metrics import SelfMetrics, build_registry
 from netmon.state import State
 from netmon.web.app import create_app
@@ -52,6 +52,13 @@ class Daemon:
 
     def rest_page(self) -> bytes:
         return exposition.rest_page(self.state, self.own)
+
+    async def snmp(self, target: str, modules: Sequence[str], auth: str) -> bytes:
+        if target == "silent":
+            raise CollectError("timeout", "silent: no answer to SNMP")
+        if target == "foreign":
+            raise Refused(403, 'target "foreign" is neither in the inventory nor in snmp.allow_targets')
+        return f"# {target} {' '.join(modules)} {auth}\n".encode()
 
 
 class Stage:

@@ -90,6 +90,11 @@ class Poller:
         for device in [device for device in self._facts if device not in devices]:
             del self._facts[device]
 
+    @property
+    def profiles(self) -> Profiles:
+        """Those in force."""
+        return self._profiles
+
     def set_profiles(self, profiles: Profiles) -> None:
         """After a reload: other profiles; everything is learnt anew."""
         self._profiles = profiles
