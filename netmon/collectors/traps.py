@@ -1,8 +1,8 @@
 """Traps and informs (UDP): whose they are, whether to believe them, what they say.
 
-A sender counts when its address is a device's, and community or user and keys are those of the device's credential; what
-a relay sends over v1 or v2c is taken for the device that it names. Datagrams are read into a bounded queue and decoded a
-few at a time, so that a burst never holds the loop. Nothing is concluded from a trap: ``on_event`` makes netmon look.
+A sender counts when its address is a device's, and community or user and keys are those of its credential; what a relay
+sends over v1 or v2c is taken for the device that it names. Datagrams are read into a bounded queue and decoded a few at
+a time, so that a burst never holds the loop. Nothing is concluded from a trap: ``on_event`` makes netmon look.
 """
 
 from __future__ import annotations
