@@ -164,10 +164,13 @@ def _said(name: str, spec: FigureSpec, raw: Raw, index: Oid) -> Value:
     return None if text is None else text.encode()
 
 
+def applies(spec: FigureSpec, raw: Raw, index: Oid) -> bool:
+    """Whether a row is one that the figure is about."""
+    return all(condition.holds(_said(condition.metric, spec, raw, index)) for condition in spec.where)
+
+
 def row_value(spec: FigureSpec, raw: Raw, index: Oid) -> float | None:
-    """The figure of one row; None where there is none."""
-    if not all(condition.holds(_said(condition.metric, spec, raw, index)) for condition in spec.where):
-        return None
+    """The figure of one row that it is about; None where there is none."""
     value = _evaluate(spec.expr, raw, index)
     if value is not None and spec.quirk:
         value = QUIRKS[spec.quirk](value, lambda metric: as_number(raw.value(metric, index)))
@@ -210,14 +213,22 @@ def evaluate(specs: Iterable[FigureSpec], raw: Raw, base: Mapping[str, str]) -> 
             continue
         groups: dict[Labels, list[float]] = {}
         for index in rows:
+            if not applies(spec, raw, index):
+                continue
             value = row_value(spec, raw, index)
-            if value is None:
+            if value is None and spec.aggregate != "last":
                 continue
             own = {label: _fill(text, spec, raw, index, ports) for label, text in spec.labels}
             if not all(own.values()):
                 continue  # a sensor whose port is not known: no series is better than a wrong one
-            groups.setdefault(tuple(sorted({**base, **own}.items())), []).append(value)
+            group = groups.setdefault(tuple(sorted({**base, **own}.items())), [])
+            if value is None:
+                group.clear()  # the newest record has none, so an older one's is past
+            else:
+                group.append(value)
         for labels, values in groups.items():
+            if not values:
+                continue
             value = AGGREGATES[spec.aggregate](values) if spec.aggregate else values[0]
             found.setdefault((spec.name, labels), float(value))
     return [Figure(name, labels, value) for (name, labels), value in found.items()]

@@ -77,6 +77,14 @@ def cisco_precision(value: float, row: Lookup) -> float | None:
     return value / 1000 if row("rttMonEchoAdminPrecision") == 2 else value
 
 
+def nqa_answered(value: float, row: Lookup) -> float | None:
+    """A mean of Huawei's NQA, 0 where no probe was answered: then there is none (NQA-MIB, ProbeResponses)."""
+    answers = row("nqaResultsProbeResponses")
+    if answers is None:
+        answers = row("nqaJitterStatsProbeResponses")
+    return None if answers == 0 else value
+
+
 def lost_share(value: float, row: Lookup) -> float | None:
     """The lost part from the part that came back; more answers than questions (late ones, duplicates) are no loss."""
     return max(1 - value, 0.0)
@@ -98,6 +106,7 @@ QUIRKS: Mapping[str, Quirk] = {
         entity_light,
         entity_turns,
         cisco_precision,
+        nqa_answered,
         lost_share,
         juniper_percent,
     )
@@ -108,4 +117,5 @@ NEEDS: Mapping[str, frozenset[str]] = {  # the metrics that a quirk looks up
     "entity_light": _ENTITY,
     "entity_turns": _ENTITY,
     "cisco_precision": frozenset({"rttMonEchoAdminPrecision"}),
+    "nqa_answered": frozenset({"nqaResultsProbeResponses", "nqaJitterStatsProbeResponses"}),
 }

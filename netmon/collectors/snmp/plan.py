@@ -56,8 +56,8 @@ def _instances(metric: Metric, module: Module) -> list[Oid]:
 
 
 def is_slow(metric: Metric, named: frozenset[str]) -> bool:
-    """Text hardly changes; numbers do, unless the profile names them."""
-    return metric.name in named or metric.type not in NUMBER_TYPES
+    """Text hardly changes, but for text that holds numbers; numbers do, unless the profile names them."""
+    return metric.name in named or (metric.type not in NUMBER_TYPES and not metric.extracts)
 
 
 def make_plan(profiles: Sequence[Profile]) -> Plan:
