@@ -214,7 +214,7 @@ def test_profile_is_chosen_by_the_longest_prefix() -> None:
     assert names("1.3.6.1.4.1.2011.6.174.4.1.2.4") == ["ups_rfc1628", "generic"]  # Huawei's UPS, not its routers
     assert names("1.3.6.1.4.1.9.1.2093") == ["cisco_ios", "generic"]
     assert names("1.3.6.1.4.1.14988.1") == ["mikrotik", "generic"]
-    assert names("1.3.6.1.4.1.7367") == ["generic"]
+    assert names("1.3.6.1.4.1.7367") == ["draytek", "generic"]
     assert names("1.3.6.1.4.1.99999.5", "ups") == ["ups_rfc1628", "generic"]  # an unknown maker's UPS
     assert names("1.3.6.1.4.1.99999.5", "router", ("mikrotik",)) == ["mikrotik", "generic"]
     assert names("1.3.6.1.4.1.9.1.1", "router", ("auto", "mikrotik")) == ["cisco_ios", "mikrotik", "generic"]
