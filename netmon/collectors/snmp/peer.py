@@ -67,8 +67,9 @@ class Peer:
 
         The last one is waited for until ``attempts`` timeouts are over in all; ``timeout_s`` instead of the configured.
         """
+        rto_s = min(self.rto_s, timeout_s) if timeout_s else self.rto_s
         timeout_s = timeout_s or self.timeout_s
-        wait = min(self.rto_s * 2.0**attempt, max(self.rto_s, timeout_s))
+        wait = min(rto_s * 2.0**attempt, max(rto_s, timeout_s))
         return max(wait, timeout_s * attempts - waited_s) if attempt + 1 >= attempts else wait
 
     def learn(self, sizes: Mapping[Oid, int], culprits: Collection[Oid], trouble: int) -> None:
