@@ -155,6 +155,7 @@ class Province:
         self.faults_file.write_text("[]\n")
         self.sim: Process | None = None
         self.daemon: Process | None = None
+        self._started: list[Process] = []
         (folder / "token").write_text(TOKEN + "\n")
         base = loader(str(SAMPLE))()
         self.files = _copies(folder / "inventory", base.config.inventory, sites)
@@ -209,18 +210,19 @@ class Province:
             log, *NETMON, "sim", "--config", str(self.path), "--faults", str(self.faults_file), "--truth",
             str(self.truth_file), "--broker-port", str(self.broker_port), "--log-level", "INFO",
         )  # fmt: skip
+        self._started.append(self.sim)
         self.sim.wait_for(lambda: "simulated:" in log.read_text(), "the simulated province")
 
     def start_daemon(self, *, ready: bool = True, env: Mapping[str, str] | None = None) -> Process:
         self.daemon = Process(self.folder / "run.log", *NETMON, "run", "--config", str(self.path), env=env)
+        self._started.append(self.daemon)
         if ready:
             self.daemon.wait_for(lambda: self.get("/-/ready").status == 200, "readiness")
         return self.daemon
 
     def close(self) -> None:
-        for process in (self.daemon, self.sim):
-            if process is not None:
-                process.end()
+        for process in reversed(self._started):
+            process.end()
         self.sink.close()
 
     # --- what is asked -----------------------------------------------------------------------------------------------
