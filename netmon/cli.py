@@ -23,21 +23,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=args.log_level, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     command: Command = args.command
     try:
-        return command(args)
+        status = command(args)
+        sys.stdout.flush()  # here, where a reader who has gone is no surprise
+        return status
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         print(f"netmon: {len(error.problems)} problem(s)", file=sys.stderr)
         return PROBLEM
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GOOD
     except (NetmonError, OSError) as error:
         print(f"netmon: {error}", file=sys.stderr)
         return PROBLEM
     except KeyboardInterrupt:
         return PROBLEM
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return GOOD
 
 
 def default_config() -> str:

@@ -6,7 +6,7 @@ Each fold owns the series it writes (`Gauges.replace`), so what a device or a se
 from __future__ import annotations
 
 import datetime as dt
-from collections import deque
+from array import array
 from collections.abc import Iterable
 
 from netmon import rates
@@ -36,7 +36,7 @@ class P95:
     """The 95th percentile of five-minute means over the last 7 days, one direction of one line."""
 
     def __init__(self) -> None:
-        self._means: deque[tuple[int, float]] = deque(maxlen=P95_SAMPLES)  # (bucket, mean)
+        self._buckets, self._means = array("l"), array("d")  # tuples would take 150 MB for 310 sites
         self._bucket = -1
         self._sum = self._count = 0.0
         self._value: float | None = None  # sorting a week for every poll of every line would cost a core's percents
@@ -45,11 +45,12 @@ class P95:
         """Take one rate; a bucket counts when the next one begins."""
         bucket = int(at // P95_SAMPLE_S)
         if bucket != self._bucket and self._count:
-            self._means.append((self._bucket, self._sum / self._count))
+            self._buckets.append(self._bucket)
+            self._means.append(self._sum / self._count)
             self._sum = self._count = 0.0
-            while self._means[0][0] < bucket - P95_SAMPLES and len(self._means) > 1:
-                self._means.popleft()
-            ordered = sorted(mean for _, mean in self._means)
+            old = min(sum(1 for known in self._buckets if known < bucket - P95_SAMPLES), len(self._means) - 1)
+            del self._buckets[:old], self._means[:old]
+            ordered = sorted(self._means)
             self._value = ordered[-(-len(ordered) * 95 // 100) - 1]
         self._bucket = bucket
         self._sum += value
@@ -83,7 +84,7 @@ class Fold:
             del state.polls[gone]
             self._before.pop(gone, None)
             gauges.replace(f"device:{gone}", ())
-        for gone in [t for t in state.reach if t not in inventory.lines and t not in inventory.nodes]:
+        for gone in [t for t in state.reach if not _probed(inventory, t)]:
             del state.reach[gone]
             gauges.replace(f"reach:{gone}", ())
         for gone in [s for s in state.sensors if s not in inventory.sensors]:
@@ -163,7 +164,7 @@ class Fold:
     def reach(self, reach: Reach) -> None:
         """News of one probe target."""
         state = self._state
-        if reach.target not in state.inventory.lines and reach.target not in state.inventory.nodes:
+        if not _probed(state.inventory, reach.target):
             return
         before = state.reach.get(reach.target)
         state.reach[reach.target] = reach
@@ -233,8 +234,7 @@ class Fold:
         """``netmon_device_snmp_silent``: SNMP fails although the site can be reached (PAINS 13: two states)."""
         figures = []
         for device in self._state.inventory.devices.values():
-            poll = self._state.polls.get(device.id)
-            if poll is None:
+            if (poll := self._state.polls.get(device.id)) is None:
                 continue
             place = ("site", device.site) if device.site else ("node", device.node)
             reachable = self._condition(*place) in REACHABLE
@@ -272,6 +272,12 @@ class Fold:
             series: Labels = labels(**place, quantity=kind.quantity, unit=kind.unit)
             figures.append(Figure("netmon_sensor_value", series, view.value))
         self._state.gauges.replace(f"sensor:{sensor.id}", figures)
+
+
+def _probed(inventory: Inventory, target: str) -> bool:
+    """True if the line or node of this id is there and has a probe: what nobody measures any more is not known."""
+    owner = inventory.lines.get(target) or inventory.nodes.get(target)
+    return owner is not None and owner.probe is not None and owner.probe.kind != "none"
 
 
 def _capacity(line: Line, port: Port) -> tuple[float | None, float | None]:

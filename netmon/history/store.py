@@ -128,7 +128,7 @@ class Store:
             if self._unsaved_incidents.get(number) is saved:
                 del self._unsaved_incidents[number]
         for intent_id in told:
-            del self._unsaved_intents[intent_id]
+            self._unsaved_intents.pop(intent_id, None)  # a commit that ran beside this one may have saved it as well
         for verdict in moved:
             self._open_intervals[verdict.subject] = (verdict.condition, verdict.since)
         for subject in gone:

@@ -477,3 +477,12 @@ def test_the_usual_places_of_the_configuration(tmp_path: Path, monkeypatch: pyte
         Path(local).parent.mkdir()
         Path(local).touch()
         assert cli.default_config() == local
+
+
+@pytest.mark.parametrize("command", [["rules", "list"], ["rules", "export", "--output", "-"]])
+def test_a_reader_who_has_seen_enough_is_no_error(command: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run([sys.executable, "-m", "netmon.cli", *command], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (0, b"")

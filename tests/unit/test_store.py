@@ -306,3 +306,17 @@ def test_killed_at_any_moment_every_acknowledged_commit_is_there(tmp_path: Path)
             ).fetchall()
             assert not db.execute("SELECT * FROM interval WHERE until < since").fetchall()
             said = 1000 + count
+
+
+def test_two_commits_beside_each_other_save_both(tmp_path: Path) -> None:
+    """Somebody takes an incident while a step is being committed: both are kept, neither fails."""
+
+    async def work(store: Store) -> None:
+        opened = store.commit_step([Change("opened", INCIDENT, T0)], [INTENT], {}, T0)
+        taken = store.commit_step([Change("updated", replace(INCIDENT, acked_by="an"), T0 + 1)], [], {}, T0 + 1)
+        assert all(await asyncio.gather(opened, taken))
+        assert store.waiting == 0
+        assert [i.acked_by for i in await store.load_incidents(0.0)] == ["an"]
+        assert len(await store.pending_intents()) == 1
+
+    run(tmp_path / "netmon.db", work)
