@@ -62,12 +62,13 @@ class Snmpd:
     def start(self) -> None:
         program = next(p for p in ("/usr/sbin/snmpd", "/usr/local/sbin/snmpd") if Path(p).exists())
         kept = self.folder / "kept"
+        path = f"{self.folder}:{kept}"
         with (self.folder / "log").open("ab") as log:
             # without -C and -c: with them snmpd does not read its boots again
             self.child = subprocess.Popen(
                 [program, "-f", "-Lo"],
                 stdout=log, stderr=subprocess.STDOUT,
-                env=os.environ | {"MIBS": "", "SNMPCONFPATH": f"{self.folder}:{kept}", "SNMP_PERSISTENT_DIR": str(kept)},
+                env=os.environ | {"MIBS": "", "SNMPCONFPATH": path, "SNMP_PERSISTENT_DIR": str(kept)},
             )  # fmt: skip
         wait_until(self.answers, what="snmpd answers")
 
