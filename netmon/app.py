@@ -46,6 +46,7 @@ from netmon.pipeline import KEEP_CLOSED_S, Pipeline
 from netmon.reload import Reloader
 from netmon.scheduler import Scheduler
 from netmon.selfreport import SelfReport
+from netmon.selfwatch import spare_collector
 from netmon.snmp_page import SnmpPage
 from netmon.state import State
 from netmon.systemd import Notify, handed_over
@@ -84,6 +85,7 @@ class App:
         async with contextlib.AsyncExitStack() as stack:
             await self._start_outputs(loaded, stack)
             await self._start_inputs(loaded, profiles, stack)
+            spare_collector()
             self._reloader.started.set()
             self.systemd.ready(f"watching {len(loaded.inventory.sites)} sites")
             log.info(
