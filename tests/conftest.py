@@ -13,6 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no reason to fail: what a property test checks is never how fast it is checked.
+settings.register_profile("netmon", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("netmon")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
