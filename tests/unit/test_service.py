@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from netmon.systemd import Notify
+import pytest
+
+from netmon.systemd import Notify, handed_over
 from tests.conftest import ROOT, need
 
 UNIT = ROOT / "netmon.service"
+TRAPS = ROOT / "deploy" / "netmon-traps.socket"
 
 
 def test_the_unit_verifies_with_no_finding(tmp_path: Path) -> None:
@@ -26,6 +31,60 @@ def test_the_unit_verifies_with_no_finding(tmp_path: Path) -> None:
     copy.write_text(text.replace("WatchdogSec", "WatchdogSecs"))
     done = subprocess.run([*argv, str(copy)], capture_output=True, text=True, timeout=60, check=False)
     assert "WatchdogSecs" in done.stderr, "the check must see a wrong key"
+
+
+def test_the_socket_of_the_traps_verifies_beside_the_unit(tmp_path: Path) -> None:
+    need("systemd-analyze")
+    text = re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", UNIT.read_text(), flags=re.M)
+    (tmp_path / "netmon.service").write_text(text)
+    copy = tmp_path / TRAPS.name
+    argv = ["systemd-analyze", "verify", "--recursive-errors=yes", str(copy)]
+    for text, told in (
+        (TRAPS.read_text(), ""),
+        (TRAPS.read_text().replace("ReceiveBuffer", "RecvBuffer"), "RecvBuffer"),
+    ):
+        copy.write_text(text)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.stderr == "") if not told else (told in done.stderr)
+    assert "FileDescriptorName=netmon-traps\n" in TRAPS.read_text(), "the name that netmon looks for"
+
+
+CHILD = """
+import os, sys
+from netmon.systemd import handed_over
+os.environ["LISTEN_PID"] = str(os.getpid() + int(sys.argv[2]))
+print([sock.getsockname()[1] for sock in handed_over(sys.argv[1], os.environ)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "other_pid", "which"), [("netmon-traps", 0, [0, 2]), ("web", 0, [1]), ("no", 0, []), ("web", 1, [])]
+)
+def test_sockets_of_systemd_are_taken_by_name(name: str, other_pid: int, which: list[int]) -> None:
+    """A child as systemd starts it: descriptors from 3 on, and whose they are in the environment."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+    for sock in sockets:
+        sock.bind(("127.0.0.1", 0))
+    ports = [sock.getsockname()[1] for sock in sockets]
+    given = os.environ | {"LISTEN_FDS": "3", "LISTEN_FDNAMES": "netmon-traps:web:netmon-traps"}
+    # The shell puts them where systemd would: copies first out of the way, as they may lie there already.
+    copies = [fcntl.fcntl(sock, fcntl.F_DUPFD, 20 + n) for n, sock in enumerate(sockets)]
+    shuffle = " ".join(f"{3 + n}<&{fd}" for n, fd in enumerate(copies))
+    command = ["bash", "-c", f'exec "$@" {shuffle}', "bash", sys.executable, "-c", CHILD, name, str(other_pid)]
+    try:
+        done = subprocess.run(
+            command, env=given, cwd=ROOT, pass_fds=copies, capture_output=True, text=True, timeout=60, check=False
+        )
+    finally:
+        for fd in copies:
+            os.close(fd)
+        for sock in sockets:
+            sock.close()
+    assert (done.stdout.strip(), done.stderr) == (str([ports[n] for n in which]), "")
+
+
+def test_without_systemd_no_socket_is_handed_over() -> None:
+    assert handed_over("netmon-traps", {}) == []
 
 
 def test_the_unit_is_exposed_at_most_2(tmp_path: Path) -> None:
