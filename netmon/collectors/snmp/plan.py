@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -96,7 +97,7 @@ def make_plan(profiles: Sequence[Profile]) -> Plan:
     needed = set(PORT_METRICS | JOIN_METRICS)
     for spec in figures:
         needed.update(spec.expr.names(), (condition.metric for condition in spec.where))
-        needed.update(word.strip("$|") for _, text in spec.labels for word in text.replace("$", " $").split())
+        needed.update(name for _, text in spec.labels for name in re.findall(r"\$(\w+)", text))
         needed |= NEEDS.get(spec.quirk, frozenset())
     hidden = frozenset().union(*(profile.hide for profile in profiles)) if profiles else frozenset()
     modules = [module for profile in profiles for module in profile.modules]
