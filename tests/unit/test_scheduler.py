@@ -119,3 +119,23 @@ def test_poll_now_is_extra_and_never_doubles_a_running_poll() -> None:
         return bench
 
     assert asyncio.run(main()).calls == ["x"]
+
+
+def test_a_poll_asked_for_during_a_poll_comes_after_it_once_if_it_must_see_what_is_new() -> None:
+    async def main() -> list[int]:
+        counts = []
+        for again in (False, True):
+            bench = Bench(interval_s=3600)
+            hold = bench.hold["a"] = asyncio.Event()
+            bench.scheduler.set_devices({"a": device("a")})
+            bench.scheduler.poll_now("a")
+            await asyncio.sleep(0)
+            for _ in range(3):
+                bench.scheduler.poll_now("a", again=again)
+            bench.scheduler.poll_now("a")
+            hold.set()
+            await asyncio.sleep(0.05)
+            counts.append(len(bench.calls))
+        return counts
+
+    assert asyncio.run(main()) == [1, 2]
