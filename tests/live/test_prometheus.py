@@ -30,8 +30,14 @@ def test_every_device_that_answers_has_its_ports(province: Province, prometheus:
     wait_until(
         lambda: prometheus.value("count(netmon_snmp_up)") == len(province.inventory.devices), what="all devices polled"
     )
-    routers = sum(device.kind == "router" for device in province.inventory.devices.values())
-    assert prometheus.value("count(count by (device) (ifHCInOctets))") == routers
+    routers = {device.id for device in province.inventory.devices.values() if device.kind == "router"}
+    answering = f'netmon_snmp_up{{device=~"{"|".join(sorted(routers))}"}} == 1'
+    # Other tests of this province may be breaking sites: only those that answer are asked about.
+    wait_until(
+        lambda: prometheus.value(f"count(({answering}) unless on (device) ifHCInOctets) or vector(0)") == 0,
+        what="every router that answers has its ports",
+    )
+    assert prometheus.value(f"count({answering})") > len(routers) / 2
     # The time of a MIB sample is the poll's, not the scrape's.
     assert prometheus.value("max(time() - timestamp(ifHCInOctets))") > 0
 
