@@ -4,8 +4,9 @@ It follows snmp_exporter 0.30: names, labels (in alphabetical order, empty ones 
 2^53. Done otherwise, because there it costs the whole scrape or is wrong:
  - Text in a numeric column is read as a number or left out; there it is 0.
  - A series that would be there twice gets an ``index`` label; there the scrape fails.
- - A value that is no BITS where BITS belong counts as no bit set; there the scrape fails.
+ - A value that is no BITS where BITS belong is left out; there the scrape fails.
  - A date that is none (month 0) is left out; there it lies about 1 BC.
+ - Text that is looked up as a number stays text; there it is the code of its first letter.
  - The text in an LldpPortId index is read after its length; there its first letter is taken for another length.
 """
 

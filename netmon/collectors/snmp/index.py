@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from netmon.collectors.snmp.pdu import VarBind
 
 Columns = Mapping[Oid, Mapping[Oid, "VarBind"]]
+TEXT_KINDS = frozenset({"DisplayString", "gauge", "counter", "Integer", "Integer32"})  # text where a number belongs
 IP_ADDRESS = 0x40  # its tag (RFC 2578, section 7.1)
 MOST_ARCS = 128  # of an OID (RFC 2578, section 3.5): no index is longer, whatever length it claims
 _UNDECODABLE = re.compile("[\udc80-\udcff]+")  # what surrogateescape makes of bytes that are not UTF-8
@@ -145,7 +146,7 @@ def text_of(varbind: VarBind, kind: str) -> str | None:
         return None if value is None else str(value)
     if varbind.tag == IP_ADDRESS:
         kind = "InetAddressIPv4"
-    if kind == "DisplayString":
+    if kind in TEXT_KINDS:
         return readable(value)
     if kind in ("PhysAddress48", "InetAddressIPv4", "InetAddressIPv6"):
         return decode_arcs(tuple(value), Index("", kind))[0]  # an empty one is all zeros, as in snmp_exporter

@@ -185,9 +185,10 @@ def _scaled(metric: Metric, value: float) -> float:
 def _enum_samples(row: Row) -> Iterator[tuple[str, str, dict[str, str], float]]:
     metric, value = row.metric, row.varbind.value
     if metric.type == "Bits":
-        bits = value if isinstance(value, bytes) else b""
+        if not isinstance(value, bytes):
+            return
         for bit, name in metric.enum_values.items():
-            is_set = bit // 8 < len(bits) and bits[bit // 8] & (128 >> bit % 8)
+            is_set = bit // 8 < len(value) and value[bit // 8] & (128 >> bit % 8)
             yield metric.name, " (Bits)", {metric.name: name}, 1 if is_set else 0
         return
     state = number(row.varbind.tag, value)
