@@ -39,7 +39,13 @@ class AlertmanagerFeed:
         self._posted: dict[str, tuple[float, object]] = {}  # channel -> when, and what
         self._alerts: dict[str, dict[int, dict[str, Any]]] = {}  # channel -> incident -> as it was last posted
         self._texts: dict[int, tuple[Incident, Mapping[str, str]]] = {}
-        self.failing: dict[str, bool] = {}
+        self._failing: dict[str, bool] = {}
+
+    @property
+    def failing(self) -> dict[str, bool]:
+        """Channel -> whether its latest post failed."""
+        now = self._config.notify.channels
+        return {n: bad for n, bad in self._failing.items() if n in now and now[n].kind == "alertmanager"}
 
     def set_config(self, config: Config) -> None:
         self._config = config
@@ -55,9 +61,9 @@ class AlertmanagerFeed:
     async def _keep(self, channel: Channel) -> None:
         now = self._clock.now()
         told = [i for i in self._incidents() if (i.open and i.tell_at <= now) or _ended_lately(i, now)]
-        shape = tuple((i.id, i.cause.kind, i.cause.confirmed, i.severity, i.closed_at) for i in told)
+        shape = tuple((i.id, i.subject, i.kind, i.cause.kind, i.cause.confirmed, i.severity, i.closed_at) for i in told)
         at, before = self._posted.get(channel.name, (float("-inf"), ()))
-        wait_s = self._retry_s if self.failing.get(channel.name) else alertmanager.REPEAT_S
+        wait_s = self._retry_s if self._failing.get(channel.name) else alertmanager.REPEAT_S
         if not told or (shape == before and self._clock.mono() - at < wait_s):
             return
         self._texts = {i.id: self._texts_of(i) for i in told}
@@ -69,21 +75,27 @@ class AlertmanagerFeed:
             both = [*(alertmanager.ended(old, now) for old in others), *alerts.values()]
             await asyncio.to_thread(alertmanager.post, channel, both)
         except CollectError as error:
-            if not self.failing.get(channel.name):
+            if not self._failing.get(channel.name):
                 log.error("alertmanager not fed reason=%s error=%s", error.reason, error)
-            self.failing[channel.name] = True
+            self._failing[channel.name] = True
             self._on_result(channel.name, "failed")
             return
-        if self.failing.get(channel.name):
+        if self._failing.get(channel.name):
             log.info("alertmanager fed again channel=%s", channel.name)
-        self.failing[channel.name] = False
+        self._failing[channel.name] = False
         self._alerts[channel.name] = alerts
         self._on_result(channel.name, "sent")
 
     def _texts_of(self, incident: Incident) -> tuple[Incident, Mapping[str, str]]:
         """Annotations are made once per change of the incident: in a storm there are hundreds."""
         known = self._texts.get(incident.id)
-        return known if known is not None and known[0] is incident else (incident, self._describe(incident))
+        if known is not None and known[0] is incident:
+            return known
+        try:
+            return incident, self._describe(incident)
+        except (LookupError, ValueError):  # wrong words must not keep anybody from being told
+            log.exception("alertmanager annotations failed incident=%d", incident.id)
+            return incident, {}
 
 
 def _ended_lately(incident: Incident, now: float) -> bool:

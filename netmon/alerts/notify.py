@@ -156,8 +156,8 @@ class Notifier:
     async def _send(self, intent: Intent) -> None:
         channel = self._config.notify.channels.get(intent.channel)
         contact = self._contacts().get(intent.contact)
-        if channel is None or contact is None:
-            what = f"channel {intent.channel}" if channel is None else f"contact {intent.contact}"
+        if channel is None or contact is None or channel.kind not in SENDERS:
+            what = f"contact {intent.contact}" if contact is None else f"channel {intent.channel}"
             raise CollectError("gone", f"{what} is no longer configured", retryable=False)
         message = Outgoing(
             id=intent.id,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socketserver
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from netmon.alerts.channels import Outgoing, http
+from netmon.alerts.channels import Outgoing, http, mail
 from netmon.alerts.channels.mail import compose
 from netmon.alerts.notify import Notifier
 from netmon.clock import Clock
@@ -297,3 +299,41 @@ def test_a_subject_cannot_add_headers() -> None:
     letter = compose(replace(MESSAGE, subject="a\nBcc: evil@x.vn"), "n@x.vn", ["a@x.vn"], "x.vn")
     assert letter["Subject"] == "a Bcc: evil@x.vn"
     assert letter["Bcc"] is None
+
+
+def test_a_channel_that_became_an_alertmanager_fails_clearly(tmp_path: Path) -> None:
+    """A reload may change what a name stands for while a message waits for it."""
+    bench = Bench(tmp_path, Channel("sms", "alertmanager", Secret("http://127.0.0.1:1")))
+
+    async def work() -> None:
+        await bench.send(intent())
+        await bench.until(lambda: bench.results["sms", "failed"] == 1)
+        assert await bench.states() == {"1-0-opened|an|sms": "failed"}
+
+    run(bench, work)
+
+
+def test_a_mail_server_that_says_good_bye_rudely_has_the_letter_all_the_same() -> None:
+    """What comes after the letter was taken must not make it be sent again."""
+    taken: list[str] = []
+
+    class Rude(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 hello\r\n")
+            while line := self.rfile.readline():
+                word = line[:4].upper().strip()
+                if word == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    while self.rfile.readline() != b".\r\n":
+                        pass
+                    taken.append("letter")
+                self.wfile.write(b"421 too busy to say good bye\r\n" if word == b"QUIT" else b"250 fine\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Rude) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        url = Secret(f"mailto://127.0.0.1:{server.server_address[1]}/?from=netmon@x.vn&mode=insecure")
+        mail.send(Channel("mail", "apprise", url), Outgoing("1", "", "tiêu đề", "nội dung", email="an@x.vn"))
+        server.shutdown()
+        thread.join()
+    assert taken == ["letter"]

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import urllib.request
 from dataclasses import dataclass
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A server that redirects would get our token sent elsewhere, or a GET that tells nobody: a wrong URL."""
+
+    def redirect_request(self, *args: object) -> None:
+        return None
+
+
+OPENER = urllib.request.build_opener(_NoRedirect)
 
 
 @dataclass(frozen=True, slots=True)

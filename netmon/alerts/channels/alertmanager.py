@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from netmon.alerts.channels import plain_reason
+from netmon.alerts.channels import OPENER, plain_reason
 from netmon.config import Channel
 from netmon.errors import CollectError
 from netmon.model import Incident
@@ -21,9 +21,15 @@ HOLD_S = 4 * REPEAT_S  # endsAt of an open one: should netmon die, it ends by it
 
 
 def alert(incident: Incident, annotations: Mapping[str, str], now: float) -> dict[str, Any]:
-    """One incident in Alertmanager's form. Its labels are its identity there, so a raised severity makes it another."""
+    """One incident in Alertmanager's form. Its labels are its identity there, so a raised severity makes it another.
+
+    One of an alert bears the series of that alert too: two neighbours lost by one router are two alerts.
+    """
+    rule, series = incident.alerts[0] if incident.kind == "alert" and incident.alerts else ("", ())
     return {
         "labels": {
+            **dict(series),
+            **({"alert": rule} if rule else {}),
             "alertname": f"Netmon{incident.kind.capitalize()}",
             incident.subject.kind: incident.subject.id,
             "severity": incident.severity,
@@ -49,15 +55,17 @@ def post(channel: Channel, alerts: Iterable[dict[str, Any]]) -> None:
     """Blocking. Raises CollectError."""
     url = channel.url.reveal().rstrip("/") + "/api/v2/alerts"
     body = json.dumps(list(alerts), ensure_ascii=False).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")
+        with OPENER.open(request, timeout=TIMEOUT_S) as response:
             response.read()
     except urllib.error.HTTPError as error:
         text = f"channel {channel.name}: HTTP status {error.code}"
         raise CollectError(f"http_{error.code}", text, retryable=error.code >= 500) from None
     except (OSError, http.client.HTTPException) as error:
         raise CollectError("unreachable", f"channel {channel.name}: {plain_reason(error)}") from None
+    except ValueError:
+        raise CollectError("config", f"channel {channel.name}: not an address", retryable=False) from None
 
 
 def _time(at: float) -> str:

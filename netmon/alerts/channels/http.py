@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
-from netmon.alerts.channels import Outgoing, plain_reason
+from netmon.alerts.channels import OPENER, Outgoing, plain_reason
 from netmon.config import Channel
 from netmon.errors import CollectError
 
@@ -24,21 +24,11 @@ RETRYABLE = (408, 425, 429, 500, 502, 503, 504)
 FIELD = re.compile(r"\{(phone|email|name|subject|text|id)\}")
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A gateway that redirects would get our token sent elsewhere: that is a wrong URL, said aloud."""
-
-    def redirect_request(self, *args: object) -> None:
-        return None
-
-
-_OPENER = urllib.request.build_opener(_NoRedirect)
-
-
 def send(channel: Channel, message: Outgoing) -> None:
     """Blocking. Raises CollectError; its text holds neither URL nor headers."""
     request = build(channel, message)
     try:
-        with _OPENER.open(request, timeout=TIMEOUT_S) as response:
+        with OPENER.open(request, timeout=TIMEOUT_S) as response:
             answer = response.read(MAX_ANSWER_BYTES).decode(errors="replace")
     except urllib.error.HTTPError as error:
         text = f"channel {channel.name}: HTTP status {error.code}"

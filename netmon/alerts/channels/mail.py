@@ -6,6 +6,7 @@ common root in References (RFC 5322, 3.6.4), so that mail programs show opening 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import smtplib
 import ssl
@@ -37,8 +38,13 @@ def send(channel: Channel, message: Outgoing) -> None:
     name, sender = account.from_addr
     letter = compose(message, formataddr((name or "netmon", sender)), to, sender.rpartition("@")[2])
     try:
-        with _connect(account) as smtp:
+        smtp = _connect(account)
+        try:
             refused = smtp.send_message(letter, from_addr=sender, to_addrs=to)
+            with contextlib.suppress(OSError, smtplib.SMTPException):  # the letter is theirs, however they part
+                smtp.quit()
+        finally:
+            smtp.close()
     except smtplib.SMTPAuthenticationError:
         raise CollectError("auth", f"channel {channel.name}: the mail server refused the password") from None
     except smtplib.SMTPRecipientsRefused as error:
