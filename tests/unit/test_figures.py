@@ -11,7 +11,7 @@ from netmon.collectors.snmp.figures_read import read_figures
 from netmon.collectors.snmp.modules_read import Reader
 from netmon.figures import Condition, Expr, FigureSpec, Raw, evaluate, parse_expression
 from netmon.model import Figure
-from netmon.quirks import QUIRKS
+from netmon.quirks import NEEDS, QUIRKS
 from netmon.rawvalues import Oid, Value, as_number, as_text
 
 BASE = {"device": "d", "site": "s"}
@@ -60,6 +60,23 @@ def test_expressions_row_by_row() -> None:
     assert values(spec("ratio(a, b)"), a={(1,): 1}, b={(2,): 4, (3,): 4}) == []  # rows that do not belong together
     assert values(spec("ratio(a, b)"), a={(1,): 1}, b={(0,): 4}) == [0.25]  # a scalar belongs to every row
     assert values(spec("a")) == []
+
+
+def test_the_newest_record_counts_even_if_it_has_no_value() -> None:
+    records: dict[Oid, Value] = {(1, 8): 5, (1, 9): 6, (1, 10): 7}
+    assert values(spec("a", aggregate="last"), a=records) == [7.0]
+    assert values(spec("a", aggregate="last", high=6), a=records) == []
+    over = (Condition("b", equals=frozenset({"1"})),)
+    done: dict[Oid, Value] = {(1, 8): 1, (1, 9): 1, (1, 10): 0}
+    assert values(spec("a", aggregate="last", where=over), a=records, b=done) == [6.0]
+
+
+def test_conditions_on_labels_of_the_index() -> None:
+    raw = Raw({"a": {(1, 1): 5, (1, 2): 6}}, {}, lambda metric, index: {"kind": str(index[-1])})
+    wanted = spec("a", where=(Condition("kind", equals=frozenset({"2"})),))
+    assert [figure.value for figure in evaluate([wanted], raw, BASE)] == [6.0]
+    unknown = spec("a", where=(Condition("colour", equals=frozenset({"2"})),))
+    assert evaluate([unknown], raw, BASE) == []
 
 
 def test_range_and_meaning_one() -> None:
@@ -134,6 +151,64 @@ def test_sensor_to_port(entity: int, port: str) -> None:
     raw = Raw({"a": {(entity,): 1}, **ENTITY}, PORTS)  # type: ignore[dict-item]
     found = evaluate([spec("a", labels=(("ifName", "$port"),), join="entity")], raw, {})
     assert [dict(figure.labels)["ifName"] for figure in found] == ([port] if port else [])
+
+
+@pytest.mark.parametrize(
+    ("sensor", "port"),
+    [
+        ("power Rx 0/0/1/1", "Gi0/0/1/1"),
+        ("power Rx 0/0/1/10", ""),  # no such port
+        ("power Rx 0/0/0/0", ""),  # two have this place
+        ("power Rx 1/1", ""),  # too short to be sure
+        ("power Rx", ""),
+    ],
+)
+def test_sensor_to_port_by_the_place_in_their_names(sensor: str, port: str) -> None:
+    ports = {1: "Gi0/0/1/1", 2: "Gi0/0/0/0", 3: "Te0/0/0/0", 4: "dwdm0/0/1/1", 5: "Gi1/1"}
+    alias = (1, 3, 6, 1, 2, 1, 2, 2, 1, 1)
+    metrics: dict[str, dict[Oid, Value]] = {
+        "a": {(50,): 1},
+        "entPhysicalName": {(50,): sensor.encode()},
+        "entPhysicalClass": {(50,): 8},
+        "entAliasMappingIdentifier": {(n, 0): (*alias, n) for n in (1, 2, 3, 5)},  # dwdm is no physical port
+    }
+    found = evaluate([spec("a", labels=(("ifName", "$port"),), join="entity")], Raw(metrics, ports), {})
+    assert [dict(figure.labels)["ifName"] for figure in found] == ([port] if port else [])
+
+
+@pytest.mark.parametrize(
+    ("quirk", "value", "row", "expected"),
+    [
+        ("entity_light", -91, {"entSensorType": 14, "entSensorScale": 9, "entSensorPrecision": 1}, -9.1),
+        (
+            "entity_light",
+            5847,
+            {"entSensorType": 6, "entSensorScale": 8, "entSensorPrecision": 4},
+            10 * math.log10(0.5847),
+        ),
+        ("entity_light", 0, {"entPhySensorType": 6, "entPhySensorScale": 8}, -40.0),
+        ("entity_light", -1, {"entPhySensorType": 6, "entPhySensorScale": 8}, None),
+        ("entity_light", -32768, {"entSensorType": 6, "entSensorScale": 8}, None),
+        ("entity_turns", 6360, {"entSensorScale": 9}, 1.0),
+        ("entity_turns", 0, {"entSensorScale": 9}, 0.0),
+        ("entity_turns", -32768, {"entSensorScale": 9}, None),
+        ("cisco_precision", 2500, {"rttMonEchoAdminPrecision": 2}, 2.5),
+        ("cisco_precision", 25, {"rttMonEchoAdminPrecision": 1}, 25),
+        ("cisco_precision", 25, {}, 25),
+        ("nqa_answered", 0, {"nqaResultsProbeResponses": 0}, None),
+        ("nqa_answered", 0, {"nqaResultsProbeResponses": 3}, 0),
+        ("nqa_answered", 5, {"nqaJitterStatsProbeResponses": 0}, None),
+        ("nqa_answered", 5, {}, 5),
+        ("lost_share", 0.97, {}, 0.03),
+        ("lost_share", 1.2, {}, 0.0),
+        ("juniper_percent", 2538860, {}, 0.0253886),
+        ("juniper_percent", 100_000_000, {}, 1.0),
+    ],
+)
+def test_quirks_that_look_beside(quirk: str, value: float, row: dict[str, float], expected: float | None) -> None:
+    found = QUIRKS[quirk](value, row.get)
+    assert found == (None if expected is None else pytest.approx(expected))
+    assert row.keys() <= NEEDS.get(quirk, frozenset())
 
 
 @pytest.mark.parametrize(

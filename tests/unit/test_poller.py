@@ -177,6 +177,37 @@ def test_a_port_that_went_away_is_gone(lab: Lab) -> None:
     assert set(lab.poll().ports) == {"ge0"}
 
 
+def test_another_port_under_the_same_ifindex_gets_its_name_in_the_same_poll(lab: Lab) -> None:
+    lab.agent.set(f"{IFX}.19.2", TICKS, 0)
+    before = lab.poll()
+    lab.poll()
+    assert not lab.asked(f"{IFX}.1")
+    lab.port(2, "tun7", 90_000)  # ge1 was removed and its index given to a tunnel; its counters began anew
+    lab.agent.set(f"{IFX}.19.2", TICKS, 1_005_000)
+    after = lab.poll()
+    assert set(after.ports) == {"ge0", "tun7"}
+    assert b'ifName="tun7"} 90000 ' in after.chunks["ifHCInOctets"]
+    assert before.ports.keys() - after.ports.keys() == {"ge1"}
+    lab.poll()
+    assert not lab.asked(f"{IFX}.1")  # and it calms down
+
+
+def test_a_renamed_port_begins_anew_under_its_new_name(lab: Lab) -> None:
+    lab.poll()
+    lab.agent.set(f"{IFX}.1.2", TEXT, "wan")
+    assert set(lab.poll().ports) == {"ge0", "ge1"}  # names are slow facts
+    result = lab.poll(900)
+    assert set(result.ports) == {"ge0", "wan"}
+    assert b'ifName="wan"} 500 ' in result.chunks["ifHCInOctets"] and b"ge1" not in result.chunks["ifHCInOctets"]
+
+
+def test_reset_times_are_read_at_every_poll(lab: Lab) -> None:
+    lab.agent.set(f"{IFX}.19.1", TICKS, 0)
+    lab.poll()
+    lab.agent.set(f"{IFX}.19.1", TICKS, 1_004_000)
+    assert lab.poll().ports["ge0"].discontinuity_s == 10_040.0
+
+
 def test_ports_that_share_a_name_are_told_apart_and_counted(lab: Lab) -> None:
     lab.port(3, "ge1", 9)
     result = lab.poll()

@@ -53,6 +53,9 @@ UNKNOWABLE: list[tuple[str, dict[str, object], dict[str, object], tuple[float | 
     ("restarted", {"in_octets": 5000}, {}, (500, 12)),
     ("restarted, counters already higher", {"in_octets": 10**9}, {}, (500, 400)),
     ("discontinuity", {"in_octets": 5000, "discontinuity_s": 9.0}, {"discontinuity_s": 0.0}, (500, 530)),
+    ("discontinuity that the agent did not tell before", {"in_octets": 5000, "discontinuity_s": 9.0}, {}, (500, 530)),
+    ("one direction was cleared, the other looks well", {"in_octets": 10, "out_octets": 9000}, {}, (500, 530)),
+    ("64-bit columns went away", {"in_octets": 5000, "octets_bits": 32}, {"octets_bits": 64}, (500, 530)),
     ("another port behind the name", {"in_octets": 5000, "if_index": 2}, {}, (500, 530)),
     ("other width", {"in_octets": 5000, "octets_bits": 32}, {}, (500, 530)),
     (
@@ -80,10 +83,12 @@ KNOWABLE: list[tuple[str, dict[str, object], dict[str, object], tuple[float | No
     ("32-bit wrap, uptime unknown", {"in_octets": 2000}, NARROW, (None, None), 800),
     ("64-bit wrap", {"in_octets": 2000}, {"in_octets": 2**64 - 1000}, (500, 530), 800),
     ("uptime unknown", {"in_octets": 4000}, {}, (None, None), 800),
+    ("wrap of sysUpTime at 497 days", {"in_octets": 4000}, {}, (TICKS_S - 10, TICKS_S + 20), 800),
+    ("uptime 0 now", {"in_octets": 4000}, {}, (500, None), 800),
+    ("uptime 0 before", {"in_octets": 4000}, {}, (None, 530), 800),
     ("uptime read late", {"in_octets": 4000}, {}, (500, 520), 800),
     ("agent with a frozen uptime", {"in_octets": 4000}, {}, (500, 500), 800),
     ("faster than the speed that the port names (tunnels)", {"in_octets": 4000}, {"speed_bps": 9.0}, (500, 530), 800),
-    ("uptime beyond 497 days", {"in_octets": 4000}, {}, (TICKS_S - 10, TICKS_S + 20), 800),
 ]
 
 
@@ -96,6 +101,16 @@ def test_knowable(
     found = rates(change, start, uptimes)
     assert found is not None
     assert found.in_bps == pytest.approx(bps)
+
+
+def test_a_renamed_port_has_no_rate() -> None:
+    assert rates({"in_octets": 5000, "if_name": "ge1"}) is None
+
+
+def test_uptime_and_engine_time_of_a_device_that_has_both() -> None:
+    """sysUpTime 2038026003 ticks beside 20380155 s of snmpEngineTime: the same time, no wrap."""
+    (up,) = follow((0, 2038026003, 20380155, 1))
+    assert up.uptime_s == pytest.approx(20380260.03)
 
 
 def test_missing_counters_leave_the_others() -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Rows = dict[Oid, "VarBind"]
 REBOOT_SHOWN_S = 600.0  # how long netmon_device_rebooted stays 1
+RESET_TIMES: Oid = (1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 19)  # ifCounterDiscontinuityTime
+PORT_TABLES = ((1, 3, 6, 1, 2, 1, 2, 2, 1), RESET_TIMES[:-1])  # ifTable, ifXTable
 _STAMP = b"\x00"  # stands for the time in text that is kept from poll to poll
 
 
@@ -42,6 +44,7 @@ class Facts:
     slow_text: dict[str, bytes] = field(default_factory=dict)
     absent: set[Oid] = field(default_factory=set)  # columns and instances that gave nothing when last asked
     shapes: dict[Oid, frozenset[Oid]] = field(default_factory=dict)  # table entry -> indexes seen
+    resets: dict[Oid, Value] = field(default_factory=dict)  # when the counters of each port were reset
     names: dict[int, str] = field(default_factory=dict)
     renderer: Renderer = field(init=False)
 
@@ -83,9 +86,13 @@ class Facts:
         return {entry: frozenset(indexes) for entry, indexes in found.items()}
 
     def changed_entries(self, columns: Mapping[Oid, Rows], failed: Collection[Oid]) -> set[Oid]:
-        """Tables whose set of indexes is not what it was, among the columns just read."""
+        """Tables whose set of indexes is not what it was, among the columns just read. A port whose counters were reset
+        may be another one under the same ifIndex (RFC 2863, section 3.1.5), so its names are not what they were either.
+        """
         now = self._shapes(columns, failed)
-        return {entry for entry, indexes in now.items() if indexes != self.shapes.get(entry, frozenset())}
+        changed = {entry for entry, indexes in now.items() if indexes != self.shapes.get(entry, frozenset())}
+        reset = any(self.resets.get(index, v.value) != v.value for index, v in columns.get(RESET_TIMES, {}).items())
+        return changed.union(PORT_TABLES) if reset else changed
 
     def learn(self, columns: Mapping[Oid, Rows], failed: Collection[Oid], asked: Iterable[Oid]) -> None:
         """Keep the slow columns among ``asked``; what was kept for rows that may have changed is made anew."""
@@ -99,6 +106,7 @@ class Facts:
             elif oid not in failed:
                 self.slow_rows.pop(oid, None)
         self.shapes |= self._shapes(columns, failed)
+        self.resets |= {index: varbind.value for index, varbind in columns.get(RESET_TIMES, {}).items()}
         self.slow_values = self._values(self.slow_rows)
         self.slow_text = {}
 
