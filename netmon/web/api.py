@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
-from netmon.model import CauseKind, Condition, Incident, SensorState, Severity, Subject, SubjectKind
+from netmon.model import CauseKind, Condition, EventKind, Incident, SensorState, Severity, Subject, SubjectKind
 from netmon.web import pages
 from netmon.web.context import Web, require_token
 
@@ -106,6 +106,16 @@ class Outage(BaseModel):
     ended_at: datetime | None
     cause: CauseKind
     confirmed: bool
+
+
+class EventOut(BaseModel):
+    """What a device told of itself (a trap or an inform); the poll that followed decided."""
+
+    at: datetime
+    device: str
+    kind: EventKind
+    port: str
+    text: str
 
 
 class Ack(BaseModel):
@@ -267,4 +277,17 @@ async def outages(request: Request) -> list[Outage]:
             confirmed=i.cause.confirmed,
         )
         for i in sorted(found, key=lambda i: -i.began_at)
+    ]
+
+
+@router.get("/events")
+async def events(
+    request: Request, device: Annotated[str, Query(description="only this device (id)")] = ""
+) -> list[EventOut]:
+    """The latest traps of devices, the newest first; kept in memory."""
+    web: Web = request.app.state.web
+    return [
+        EventOut(at=_at(e.at), device=e.device, kind=e.kind, port=e.if_name, text=e.text)
+        for e in reversed(web.state.events)
+        if not device or e.device == device
     ]

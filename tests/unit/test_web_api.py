@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from netmon.model import Event
 from tests.unit.web_app import AUTHORIZED, Stage
+from tests.wall_state import NOW
 
 STAGE = Stage()
 
@@ -71,6 +73,18 @@ def test_sensors_and_outages():
     assert [o["incident"] for o in STAGE.get("/api/v1/outages").json()] == [1054, 1053, 1051, 1052, 1050, 1049]
 
 
+def test_events_come_newest_first():
+    stage = Stage()
+    kinds = ("link_down", "link_up", "cold_start")
+    stage.state.events.extend(Event(k, "r-a", NOW + n, if_name="GE0/1") for n, k in enumerate(kinds[:2]))
+    stage.state.events.append(Event(kinds[2], "r-b", NOW + 2))
+    assert [e["kind"] for e in stage.get("/api/v1/events").json()] == ["cold_start", "link_up", "link_down"]
+    found = stage.get("/api/v1/events?device=r-a").json()
+    assert [(e["device"], e["kind"], e["port"]) for e in found] == [
+        ("r-a", k, "GE0/1") for k in ("link_up", "link_down")
+    ]
+
+
 @pytest.mark.parametrize(
     "path", ["/api/v1/sites?condition=broken", "/api/v1/incidents?which=x", "/api/v1/sensors?state=x"]
 )
@@ -108,7 +122,7 @@ def check(value: Any, schema: dict[str, Any], defs: dict[str, Any], at: str) -> 
             check(value[name], part, defs, f"{at}.{name}")
 
 
-@pytest.mark.parametrize("name", ["summary", "sites", "incidents", "sensors", "outages"])
+@pytest.mark.parametrize("name", ["summary", "sites", "incidents", "sensors", "outages", "events"])
 def test_answers_are_as_described(name):
     described = STAGE.get("/api/openapi.json").json()
     schema = described["paths"][f"/api/v1/{name}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
