@@ -28,7 +28,7 @@ from netmon.web import api, detail, machine, pages
 from netmon.web.context import Actions, Web, html, token_is_right
 from netmon.web.render import STATIC, Texts, compile_templates
 
-MOST_FORM_BYTES = 16_384
+MOST_BODY_BYTES = 16_384
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -57,6 +57,26 @@ class _Headers:
         await self._app(scope, receive, send_more)
 
 
+class _Limit:
+    """No request has a large body: it is read before the token is looked at, so anybody may send one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        size = 0
+
+        async def receive_some() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MOST_BODY_BYTES:
+                raise HTTPException(413, "body too large")
+            return message
+
+        await self._app(scope, receive_some, send)
+
+
 class _Static(StaticFiles):
     """Files whose address bears their version, so they may be kept."""
 
@@ -79,6 +99,7 @@ def create_app(
         openapi_url="/api/openapi.json",
     )
     app.state.web = Web.build(state, actions, config, words, clock or Clock())
+    app.add_middleware(_Limit)
     app.add_middleware(_Headers)
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.include_router(api.router)
@@ -208,10 +229,9 @@ def _schema(schema: Mapping[str, Any]) -> str:
 
 async def _form(request: Request) -> dict[str, str]:
     """The fields of a small urlencoded form."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_FORM_BYTES:
-            raise HTTPException(413, "form too large")
-    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+    text = (await request.body()).decode("utf-8", "replace")
+    try:
+        fields = parse_qs(text, keep_blank_values=True, max_num_fields=20)
+    except ValueError as error:
+        raise HTTPException(400, "too many fields") from error
     return {name: values[-1] for name, values in fields.items()}

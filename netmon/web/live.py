@@ -20,6 +20,7 @@ from netmon.web.render import Renderer, json_bytes
 BEAT_S = 1.0
 REDRAW_S = 60.0  # also without a change: at midnight "10:31" becomes "23/11 10:31"
 MOST_FOLLOWERS = 200
+MOST_PATCHES = 50  # kept: followers keep pace with each other, but anybody may come with a mark of any age
 PARTS = ("headline", "notices", "incidents", "sensors", "nodes")
 _AGE = re.compile(r'(<time class="age"[^>]*>)[^<]*')  # counted on by the browser, so not a change
 
@@ -80,6 +81,8 @@ class Board:
     def patch(self, since: int) -> bytes:
         """The event that brings a follower from version ``since`` to the present one; made once for all of them."""
         if since not in self._patches:
+            if len(self._patches) >= MOST_PATCHES:
+                self._patches.clear()
             newer = {name: html for name, html in self.fragments.items() if self._changed[name] > since}
             mark = f"id: {self.mark}\nevent: patch\ndata: ".encode()
             self._patches[since] = mark + json_bytes(newer) + b"\n\n"

@@ -253,3 +253,18 @@ def test_the_wall_itself_is_rendered_at_most_once_a_beat():
     stage.now += 1
     stage.get("/")
     assert board.version == 2
+
+
+def test_marks_that_somebody_makes_up_do_not_fill_the_memory():
+    """A patch is kept for those who follow at one pace; there may be thousands of versions to ask for."""
+    stage = Stage()
+
+    async def use(feed: live.Live) -> None:
+        board = feed.boards["vi"]
+        await board.draw(stage.now)
+        board.version = 5000
+        for version in range(5000):
+            assert board.patch(version)
+        assert len(board._patches) <= live.MOST_PATCHES
+
+    run(stage, use)

@@ -177,3 +177,11 @@ def test_a_new_token_holds_after_a_reload():
     stage.app.state.web.config = Config(web=WebConfig(token=Secret("n")))
     assert stage.post("/-/reload", headers=AUTHORIZED).status_code == 403
     assert stage.post("/-/reload", headers={"Authorization": "Bearer n"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/incidents/1052/ack", "/incidents/1052/ack"])
+def test_nobody_makes_the_daemon_hold_a_large_body(path):
+    """Nobody needs a token to send one: it is read before the token is looked at."""
+    answer = Stage().post(path, content=b'{"who": "' + b"x" * 100_000 + b'"}')
+    assert answer.status_code == 413
+    assert len(answer.content) < 5000

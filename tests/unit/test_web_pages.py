@@ -250,7 +250,8 @@ def test_notices_tell_what_is_wrong_with_netmon_itself():
     stage = Stage()
     health = stage.state.health
     assert 'class="notice ' not in stage.get("/").text
-    health.last_reload_ok, health.reload_problems, health.last_reload_at = False, ("a", "b"), NOW - 60
+    health.last_reload_at = NOW - 3600  # the one that was good
+    health.last_reload_ok, health.reload_problems, health.reload_refused_at = False, ("a", "b"), NOW - 60
     health.broker_connected, health.influx_ok, health.first_round_done = False, False, False
     health.evaluated_at = NOW - 20
     stage.now += 1
@@ -362,3 +363,7 @@ def test_a_refused_form_changes_nothing_and_keeps_what_was_written(form, status)
 
 def test_a_closed_incident_cannot_be_taken():
     assert Stage().post("/incidents/1049/ack", data={"who": "B", "token": wall_state.TOKEN}).status_code == 404
+
+
+def test_a_form_with_too_many_fields_is_refused():
+    assert Stage().post("/incidents/1052/ack", content="&".join(f"a{n}=1" for n in range(30))).status_code == 400
