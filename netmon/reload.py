@@ -54,7 +54,7 @@ class Reloader:
     def _refuse(self, problems: list[Problem]) -> None:
         app = self._app
         health = app.state.health
-        health.last_reload_ok = False
+        health.last_reload_ok, health.reload_refused_at = False, app.clock.now()
         health.reload_problems = tuple(map(str, problems))
         app.state.revision += 1
         app.report.write(app.clock.now())

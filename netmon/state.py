@@ -122,6 +122,7 @@ class Health:
     config_hash: str = ""
     last_reload_at: float = 0.0
     last_reload_ok: bool = True
+    reload_refused_at: float = 0.0
     reload_problems: tuple[str, ...] = ()
     first_round_done: bool = False
     broker_connected: bool | None = None  # None: no broker configured

@@ -201,7 +201,7 @@ class Renderer:
         if not health.first_round_done:
             found.append(("info", self.text("page.first_round")))
         if not health.last_reload_ok:
-            when = time_text(health.last_reload_at, now, self.zone)
+            when = time_text(health.reload_refused_at, now, self.zone)
             found.append(("bad", self.text("page.reload_failed", t=when, n=len(health.reload_problems))))
         if health.broker_connected is False:
             found.append(("warn", self.text("page.broker_lost")))

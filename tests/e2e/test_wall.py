@@ -152,7 +152,7 @@ def outside(browser: WebDriver) -> int:
 @pytest.mark.parametrize("notice", [False, True])
 def test_all_sites_are_seen_at_once_on_a_wall(browser, served, notice):
     served.state.health.last_reload_ok = not notice
-    served.state.health.last_reload_at = served.clock.now()
+    served.state.health.reload_refused_at = served.clock.now()
     show(browser, served.url)
     assert len(browser.find_elements(By.CSS_SELECTOR, ".tile")) == 310
     assert outside(browser) == 0
