@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+import math
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ BACKOFF_MAX = 8  # a device that stays silent is polled every 2, 4, then 8 inter
 @dataclass(slots=True)
 class _Slot:
     device: Device
+    phase_mono: float  # any moment of its grid: polls are due a whole number of intervals from it
     due_mono: float
     interval_s: float
     running: bool = False
@@ -38,7 +40,6 @@ class PollCounters:
 
     overruns: int = 0
     failures: dict[str, int] = field(default_factory=dict)
-    late_s: float = 0.0  # how late the last poll started
 
 
 class Scheduler:
@@ -61,7 +62,6 @@ class Scheduler:
         self._heap: list[tuple[float, int, str]] = []
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._runner: asyncio.Task[None] | None = None
         self.counters = PollCounters()
 
     def set_devices(self, devices: Mapping[str, Device], interval_s: float | None = None) -> None:
@@ -78,7 +78,8 @@ class Scheduler:
             # The id decides the phase: polls are spread, and stay where they are over restarts.
             phase = zlib.crc32(device.id.encode()) / 2**32 * every
             generation = old.generation + 1 if old else 0
-            slots[device.id] = _Slot(device, now + (phase - now) % every, every, generation=generation)
+            due = now + (phase - now) % every
+            slots[device.id] = _Slot(device, phase, due, every, generation=generation)
         first_start = not self._slots
         self._slots = slots
         if first_start:
@@ -95,6 +96,10 @@ class Scheduler:
         With ``again`` it is then polled once more afterwards: that poll may have passed by what has changed.
         """
         slot = self._slots.get(device)
+        if slot and slot.failures > 1:  # something speaks for it, or against it: look as often as at any other
+            slot.failures = 0
+            self._plan_next(slot, self._clock.mono())
+            self._wake.set()
         if slot and not slot.running:
             self._launch(slot)
         elif slot:
@@ -105,21 +110,26 @@ class Scheduler:
         try:
             while True:
                 await self._sleep_until_due()
-                now = self._clock.mono()
-                while self._heap and self._heap[0][0] <= now:
-                    due, generation, device = heapq.heappop(self._heap)
-                    slot = self._slots.get(device)
-                    if slot is None or slot.generation != generation or slot.due_mono != due:
-                        continue
-                    self._plan_next(slot, now)
+                for name in self.due():
+                    slot = self._slots[name]
                     if slot.running:
                         self.counters.overruns += 1
                     else:
-                        self.counters.late_s = now - due
                         self._launch(slot)
         finally:
             for task in self._tasks:
                 task.cancel()
+
+    def due(self) -> list[str]:
+        """The devices whose time has come; each is planned anew."""
+        now, found = self._clock.mono(), []
+        while self._heap and self._heap[0][0] <= now:
+            due, generation, device = heapq.heappop(self._heap)
+            slot = self._slots.get(device)
+            if slot is not None and slot.generation == generation and slot.due_mono == due:
+                self._plan_next(slot, now)
+                found.append(device)
+        return found
 
     async def _sleep_until_due(self) -> None:
         self._wake.clear()
@@ -130,9 +140,10 @@ class Scheduler:
             pass
 
     def _plan_next(self, slot: _Slot, now: float) -> None:
-        step = slot.interval_s * min(BACKOFF_MAX, 2 ** max(0, slot.failures - 1))
-        missed = int((now - slot.due_mono) // step)
-        slot.due_mono += step * (missed + 1)
+        every = slot.interval_s
+        step = every * min(BACKOFF_MAX, 2 ** max(0, slot.failures - 1))
+        # On the grid again after the quick first round, and not so near that a rate would mean nothing.
+        slot.due_mono = slot.phase_mono + every * math.ceil((now + step - every / 2 - slot.phase_mono) / every)
         heapq.heappush(self._heap, (slot.due_mono, slot.generation, slot.device.id))
 
     def _launch(self, slot: _Slot) -> None:

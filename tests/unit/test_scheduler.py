@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 from netmon.clock import Clock
 from netmon.model import Device, PollResult
@@ -139,3 +140,43 @@ def test_a_poll_asked_for_during_a_poll_comes_after_it_once_if_it_must_see_what_
         return counts
 
     assert asyncio.run(main()) == [1, 2]
+
+
+def test_the_first_round_is_quick_and_the_others_are_spread_over_the_interval() -> None:
+    """Else every poll of the province would come within the same five seconds, for ever."""
+    now = [1000.0]
+    scheduler = Scheduler(Bench(30.0).poll, lambda result: None, Clock(lambda: now[0], lambda: now[0]), 30.0)
+    scheduler.set_devices({f"d{number}": device(f"d{number}") for number in range(300)})
+    times: dict[str, list[float]] = {}
+    while now[0] < 1100:
+        now[0] += 0.1
+        for name in scheduler.due():
+            times.setdefault(name, []).append(now[0])
+    assert max(at[0] for at in times.values()) <= 1005.2 and len(times) == 300
+    assert all(at[1] - at[0] >= 14.8 for at in times.values()), "of two polls too near comes no rate"
+    assert all(29.8 < at[2] - at[1] < 30.2 for at in times.values())
+    places = sorted(at[2] % 30 for at in times.values())
+    assert max(b - a for a, b in pairwise(places)) < 2, "no gap in the interval"
+
+
+def test_a_device_that_something_speaks_for_is_polled_as_often_as_any_other_again() -> None:
+    """Backed off to eight intervals it would be seen once in minutes after its site has come back."""
+
+    async def main() -> int:
+        bench = Bench(interval_s=0.1)
+        bench.dead.add("x")
+        bench.scheduler.set_devices({"x": device("x")})
+        task = asyncio.create_task(bench.scheduler.run())
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if len(bench.calls) >= 6:  # the next one is due in 0.8 s
+                break
+        bench.dead.clear()
+        bench.scheduler.poll_now("x")
+        bench.calls.clear()
+        await asyncio.sleep(0.5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return len(bench.calls)
+
+    assert asyncio.run(main()) >= 3
