@@ -48,7 +48,7 @@ def default_config() -> str:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    from netmon import commands
+    from netmon import commands, commands_profiles
 
     parser = argparse.ArgumentParser(
         prog="netmon", description="Watches a province's data network and its sensors.", allow_abbrev=False
@@ -101,6 +101,44 @@ def build_parser() -> argparse.ArgumentParser:
         "--credential", default="", metavar="NAME", help="name in the inventory (default: the device's own)"
     )
     sub.add_argument("--port", type=int, default=0, metavar="PORT", help="UDP port (default: the device's own)")
+    sub.add_argument("--names", action="store_true", help="names instead of numbers: the profiles', and those of --mib")
+    sub.add_argument(
+        "--mib", action="append", default=[], metavar="FILE", help="MIB file or standard module for --names; repeatable"
+    )
+    sub = add(
+        "profiles",
+        commands_profiles.profiles,
+        "work with SNMP profiles",
+        "netmon profiles from-mib UPS-MIB --table upsInput upsOutput --output ups.yml",
+    )
+    sub.add_argument(
+        "action",
+        choices=("list", "check", "from-mib"),
+        help="list them, compare one with a walk, or write a module out of MIBs",
+    )
+    sub.add_argument(
+        "subject",
+        nargs="*",
+        metavar="WHAT",
+        help="check: profile by name or file; from-mib: MIB files, or names of standard modules such as IF-MIB",
+    )
+    sub.add_argument("--walk", default="", metavar="FILE", help="check: .snmprec, or output of netmon walk or snmpwalk")
+    sub.add_argument(
+        "--table", nargs="+", action="extend", default=[], metavar="NAME", help="from-mib: tables, groups or objects"
+    )
+    sub.add_argument("--output", default="", metavar="FILE", help="from-mib: file to write (default: standard output)")
+    sub.add_argument("--module", default="", metavar="NAME", help="from-mib: the module's name (default: the file's)")
+    sub.add_argument(
+        "--mib-dir", action="append", default=[], metavar="DIR", help="from-mib: folder with imported MIBs; repeatable"
+    )
+    sub.add_argument(
+        "--lookup",
+        action="append",
+        default=[],
+        metavar="INDEX=COLUMN",
+        help="from-mib: a column that stands for an index; repeatable (ifIndex=ifName goes without saying)",
+    )
+    sub.add_argument("--keep-index", action="store_true", help="from-mib: keep indexes beside the names for them")
     sub = add("status", commands.status, "one look at what is up and what is not", "netmon status")
     sub = add("incidents", commands.incidents, "list the open incidents", "netmon incidents")
     sub = add("ack", commands.ack, "take an incident", "netmon ack 1043 --who 'Trực NOC' --note 'đã gọi điểm'")

@@ -122,6 +122,7 @@ def poll(args: argparse.Namespace) -> int:
 
 def walk(args: argparse.Namespace) -> int:
     loaded = loader(args.config)()
+    show = _namer(args, loaded)
     device, credential = _walk_target(args, loaded)
     target = Target(device.address, device.port, credential, device.id)
     try:
@@ -137,10 +138,22 @@ def walk(args: argparse.Namespace) -> int:
         finally:
             await engine.close()
         for varbind in found:
-            print(format_varbind(varbind))
+            print(show(format_varbind(varbind)))
         return GOOD if found else PROBLEM
 
     return asyncio.run(walk_all())
+
+
+def _namer(args: argparse.Namespace, loaded: Loaded) -> Callable[[str], str]:
+    """What makes names of the numbers in a line of the walk, if asked for."""
+    if not args.names and not args.mib:
+        return str
+    from netmon.commands_profiles import Names  # late: it needs this module
+
+    names = Names(args.mib, loaded.config.profiles)
+    for problem in names.problems:
+        print(problem, file=sys.stderr)
+    return names.line
 
 
 def _walk_target(args: argparse.Namespace, loaded: Loaded) -> tuple[Device, Credential]:

@@ -117,6 +117,8 @@ ENDING = {
     "sim": "0 after SIGTERM or Ctrl-C; 1 on a mistake in the inventory or the faults.",
     "poll": "0: every device answered. 1: one did not, or there is none of that name.",
     "walk": "0: something was found. 1: nothing, or no answer.",
+    "profiles": "0: good. 1: a MIB or a profile has mistakes, or (check) the walk lacks an OID; all that was good is "
+    "written all the same. 2: wrong use.",
     "status": "0: the daemon answered. 1: there is none.",
     "incidents": "0: none is open. 1: at least one is, or there is no daemon.",
     "ack": "0: taken. 1: no such open incident, or no daemon.",

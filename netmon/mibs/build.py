@@ -62,7 +62,7 @@ class Builder:
         return Module(self.wish.name, tuple(walk), tuple(sorted(set(get))), tuple(metrics))
 
     def _problem(self, thing: str, message: str, allowed: str = "") -> None:
-        self.problems.append(Problem("", 0, thing, message, allowed))
+        self.problems.append(Problem("from-mib", 0, thing, message, allowed))
 
     def _find(self, name: str, what: str) -> Node | None:
         found = self.tree.find(name)

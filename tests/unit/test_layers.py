@@ -41,6 +41,10 @@ PURE = (
     "events",
     "figures",
     "fold",
+    "mibs.build",
+    "mibs.facts",
+    "mibs.types",
+    "mibs.yamltext",
     "quirks",
     "rates",
     "rawvalues",
@@ -65,6 +69,8 @@ FILES = (
     "inventory_parts",
     "inventory_read",
     "legacy_text",
+    "mibs",
+    "profile_check",
     "secrets_load",
     "settings_load",
     "words",
@@ -90,7 +96,7 @@ EDGES = {  # module or package -> its room; what is in different rooms never mee
     "systemd": "systemd",
     "web": "web",
 }
-WIRING = ("app", "reload", "selfreport", "cli", "commands", "pipeline", "sim", "snmp_page", "trap_intake")
+WIRING = ("app", "reload", "selfreport", "cli", "commands", "commands_profiles", "pipeline", "sim", "snmp_page", "trap_intake")
 LAYERS: dict[str, int] = {
     name: number for number, group in enumerate((FACTS, PURE, FILES, tuple(EDGES), WIRING)) for name in group
 }
@@ -127,6 +133,7 @@ FORBIDDEN_IN_PURE = {
     "netmiko",
     "paho",
     "prometheus_client",
+    "pysmi",
     "pysnmp",
     "starlette",
     "urllib3",
