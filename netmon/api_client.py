@@ -55,9 +55,17 @@ class ApiClient:
         finally:
             connection.close()
         if response.status >= 400:
-            said = " ".join(text[:200].decode(errors="replace").split())
-            raise NetmonError(f"{method} {path}: {response.status} {said}")
+            raise NetmonError(f"{_detail(text)} ({method} {path}: {response.status})")
         try:
             return json.loads(text)
         except ValueError as error:
             raise NetmonError(f"{method} {path}: the answer is not JSON: {error}") from error
+
+
+def _detail(answer: bytes) -> str:
+    """What the daemon says of its refusal: ``{"detail": "..."}``, or the text as it came."""
+    try:
+        said = json.loads(answer)["detail"]
+    except (ValueError, KeyError, TypeError):
+        said = None
+    return " ".join((said if isinstance(said, str) else answer[:200].decode(errors="replace")).split())

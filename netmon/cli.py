@@ -47,6 +47,12 @@ def default_config() -> str:
     return next((path for path in CONFIGS if Path(path).exists()), CONFIGS[0])
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     from netmon import commands, commands_profiles
 
@@ -76,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("check", commands.check, "check the configuration and the inventory", "netmon check")
     sub = add("demo", commands.demo, "run a simulated province and the daemon on it", "netmon demo --duration 60")
     sub.add_argument("--duration", type=float, default=0.0, metavar="SECONDS", help="end by itself (0: until Ctrl-C)")
-    sub.add_argument("--port", type=int, default=9808, metavar="PORT", help="port of the page (default: %(default)s)")
+    sub.add_argument("--port", type=_port, default=9808, metavar="PORT", help="port of the page (default: %(default)s)")
     sub.add_argument("--sites", type=int, default=0, metavar="N", help="only the first N sites of the sample (0: all)")
     sub.add_argument("--no-faults", action="store_true", help="nothing breaks by itself")
     sub.add_argument("--keep", metavar="DIR", default="", help="keep configuration, logs and state in DIR")
@@ -87,12 +93,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--faults", default="none", metavar="WHICH", help="none, demo, or a YAML file of faults (default: %(default)s)"
     )
     sub.add_argument(
-        "--broker-port", type=int, default=0, metavar="PORT", help="also start an MQTT broker on 127.0.0.1 (0: none)"
+        "--broker-port", type=_port, default=0, metavar="PORT", help="also start an MQTT broker on 127.0.0.1 (0: none)"
     )
     sub.add_argument("--loss", type=float, default=0.0, metavar="RATIO", help="random loss of probes, 0..1")
     sub.add_argument("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     sub.add_argument("--truth", default="", metavar="FILE", help="write what really happened to FILE")
-    sub = add("poll", commands.poll, "poll the devices of one site once and show the result", "netmon poll so-noi-vu")
+    sub = add("poll", commands.poll, "poll the devices of one site once and show the result", "netmon poll ubnd-bu-dop")
     sub.add_argument("site", help="site, node or device id")
     sub = add("walk", commands.walk, "walk a device's MIB", "netmon walk 198.18.0.1 1.3.6.1.2.1.1 --credential routers")
     sub.add_argument("address", help="address or id of a device")
@@ -100,7 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--credential", default="", metavar="NAME", help="name in the inventory (default: the device's own)"
     )
-    sub.add_argument("--port", type=int, default=0, metavar="PORT", help="UDP port (default: the device's own)")
+    sub.add_argument("--port", type=_port, default=0, metavar="PORT", help="UDP port (default: the device's own)")
     sub.add_argument("--names", action="store_true", help="names instead of numbers: the profiles', and those of --mib")
     sub.add_argument(
         "--mib", action="append", default=[], metavar="FILE", help="MIB file or standard module for --names; repeatable"

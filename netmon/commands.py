@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from netmon.collectors.snmp.poll_text import format_poll
 from netmon.collectors.snmp.poller import Poller
 from netmon.collectors.snmp.walk_cli import format_varbind, parse_oid
 from netmon.errors import NetmonError
-from netmon.inventory import Loaded, check_text, load
+from netmon.inventory import Loaded, check_text, load, load_settings
 from netmon.model import Credential, Device
 
 GOOD, PROBLEM, MISUSE = 0, 1, 2
@@ -139,6 +140,8 @@ def walk(args: argparse.Namespace) -> int:
             await engine.close()
         for varbind in found:
             print(show(format_varbind(varbind)))
+        if not found:
+            print(f"netmon: {device.id}: nothing under {args.oid}", file=sys.stderr)
         return GOOD if found else PROBLEM
 
     return asyncio.run(walk_all())
@@ -160,6 +163,7 @@ def _walk_target(args: argparse.Namespace, loaded: Loaded) -> tuple[Device, Cred
     inventory, port = loaded.inventory, args.port or loaded.config.snmp.port
     known = [d for d in inventory.devices.values() if args.address in (d.address, d.id)]
     device = known[0] if known else Device(args.address, "router", args.address, port, "")
+    device = replace(device, port=args.port or device.port)
     name = args.credential or device.credential
     if name not in inventory.credentials:
         allowed = ", ".join(sorted(inventory.credentials))
@@ -169,13 +173,13 @@ def _walk_target(args: argparse.Namespace, loaded: Loaded) -> tuple[Device, Cred
 
 
 def status(args: argparse.Namespace) -> int:
-    summary = ApiClient(loader(args.config)().config).get("/api/v1/summary")
+    summary = ApiClient(load_settings(args.config)).get("/api/v1/summary")
     print(json.dumps(summary, ensure_ascii=False, indent=2))
     return GOOD
 
 
 def incidents(args: argparse.Namespace) -> int:
-    found: Any = ApiClient(loader(args.config)().config).get("/api/v1/incidents")
+    found: Any = ApiClient(load_settings(args.config)).get("/api/v1/incidents")
     for entry in found:
         sure = "confirmed" if entry["confirmed"] else "suspected"
         about = f"{entry['severity']}\t{entry['subject']}\t{entry['cause']} ({sure})"
@@ -185,7 +189,7 @@ def incidents(args: argparse.Namespace) -> int:
 
 def ack(args: argparse.Namespace) -> int:
     body = {"who": args.who, "note": args.note}
-    ApiClient(loader(args.config)().config).post(f"/api/v1/incidents/{args.incident}/ack", body)
+    ApiClient(load_settings(args.config)).post(f"/api/v1/incidents/{args.incident}/ack", body)
     print(f"incident {args.incident}: taken by {args.who}")
     return GOOD
 
@@ -214,9 +218,15 @@ def inventory(args: argparse.Namespace) -> int:
         for path in written:
             print(f"wrote {path}")
         return PROBLEM if problems else GOOD
-    text = importer.export_csv(loader(args.config)().inventory)
+    loaded = loader(args.config)().inventory
+    text = importer.export_csv(loaded)
     if args.file == "-":
         sys.stdout.write(text)
-    else:
-        Path(args.file).write_text(text, encoding="utf-8")
+        return GOOD
+    try:
+        with Path(args.file).open("x", encoding="utf-8-sig", newline="") as file:  # Excel needs the BOM
+            file.write(text)
+    except FileExistsError as error:
+        raise NetmonError(f"{args.file} is there already; remove it or write to another") from error
+    print(f"wrote {args.file}: {len(loaded.sites)} sites")
     return GOOD

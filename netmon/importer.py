@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -19,11 +20,13 @@ from netmon.legacy_text import decode_text
 from netmon.model import Inventory
 from netmon.yamlvalues import BANDWIDTH, suggest
 
+log = logging.getLogger(__name__)
 _TEXTS = ("name", "sms_name", "unit_code", "block", "level", "area", "commune")
 COLUMNS = ("site_id", *_TEXTS, "lat", "lon", "coord_quality", "parent", "building")
 OPTIONAL = ("address", "circuit", "bandwidth")
 _IGNORED = ("source", "note")
 _REQUIRED = ("site_id", "name", "sms_name", "block", "level", "area", "parent")
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods, .xls
 _NUMBER = re.compile(r"-?[0-9]{1,3}([.,][0-9]+)?")
 _BANDWIDTH = re.compile(r"([0-9]+)\s*(?:([kMG])(?:b(?:it)?(?:ps|/s)?)?)?", re.IGNORECASE)
 Row = dict[str, str]
@@ -42,12 +45,18 @@ def import_csv(path: str | Path) -> tuple[dict[str, str], list[Problem]]:
 def import_bytes(data: bytes, name: str) -> tuple[dict[str, str], list[Problem]]:
     """As ``import_csv``, from bytes."""
     problems: list[Problem] = []
+    if data.startswith(_WORKBOOKS):
+        return {}, [Problem(name, 0, "", "is a workbook, not CSV", 'save it as "CSV UTF-8" first')]
     text = decode_text(data, name, problems)
     if text is None:
         return {}, problems
+    if not text.strip():
+        return {}, [Problem(name, 0, "", "is empty")]
     areas: dict[str, list[str]] = {}
     for row in _rows(unicodedata.normalize("NFC", text), name, problems):
         areas.setdefault(row["area"], []).append(site_yaml(row))
+    if not areas and not problems:
+        problems.append(Problem(name, 0, "", "holds no site: there is nothing below the header"))
     return {area: "sites:\n" + "\n".join(sites) for area, sites in areas.items()}, problems
 
 
@@ -83,6 +92,8 @@ def _check_header(header: list[str], name: str, problems: list[Problem]) -> bool
             problems.append(Problem(name, 1, "", f'column "{column}" is there twice'))
         elif column not in known and column not in _IGNORED and (hint := suggest(column, known)).startswith("did"):
             problems.append(Problem(name, 1, "", f'unknown column "{column}"', hint))
+    if left_out := [c for c in dict.fromkeys(header) if c and c not in known and c not in _IGNORED]:
+        log.warning("columns left out: %s", ", ".join(left_out))
     return len(problems) == before
 
 

@@ -80,6 +80,18 @@ def load(
     return Loaded(config, inventory, digest.hexdigest(), sorted(settings.secrets.warnings))
 
 
+def load_settings(path: str | Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """netmon.yml alone, for those who only ask the daemon: it runs on, whatever has become wrong in the files since.
+
+    Secrets of its environment may be missing here, too. Raises ConfigError only where the file cannot be read at all.
+    """
+    problems: list[Problem] = []
+    root = load_entry(Path(path), problems)
+    if root is None:
+        raise ConfigError(problems)
+    return Settings(root, Path(path), environ).read(Path(path))
+
+
 def _profile_names(profiles: Profiles, config: Config, problems: list[Problem]) -> Collection[str] | None:
     if not callable(profiles):
         return profiles

@@ -39,7 +39,7 @@ class _Sink(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(ValueError):
             text = json.loads(body)
             message = str(text.get("message") or text).strip().replace("\n", "\n   ")
-            print(f"\n✉  [{self.path.strip('/')}] {message}", flush=True)
+            print(f"\n✉  [{self.path.strip('/')}] {message}\n", end="", flush=True)  # one write: they come at once
         type(self).got += 1
         self.send_response(204)
         self.end_headers()
@@ -72,6 +72,8 @@ class Demo:
     def _run(self, folder: Path, stack: contextlib.ExitStack) -> int:
         if _taken(self._port):
             raise NetmonError(f"port {self._port} is in use; choose another with --port")
+        if _in_use(folder):
+            raise NetmonError(f"another demo runs in {folder}; choose another folder with --keep")
         say("reading the sample inventory")
         base = loader(self._base)()
         sink = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Sink)
@@ -239,6 +241,16 @@ def _taken(port: int, host: str = "127.0.0.1", kind: socket.SocketKind = socket.
         except OSError:
             return True
         return False
+
+
+def _in_use(folder: Path) -> bool:
+    """Whether a daemon answers there: its configuration, logs and databases must not be written over."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.connect(str(folder / "state" / "api.sock"))
+        except OSError:
+            return False
+        return True
 
 
 def _wait(check: Any, child: subprocess.Popen[bytes], log: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import codecs
 import contextlib
 import csv
 import io
@@ -256,6 +257,13 @@ def test_walk_of_what_cannot_be_walked(run: Run, config: Path, argv: tuple[str, 
     one_line(run("walk", *argv, "--config", config), told)
 
 
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_what_is_no_port_is_wrong_use(run: Run, port: str) -> None:
+    said = run("demo", f"--port={port}")
+    assert (said.status, said.out) == (2, "")
+    assert f"'{port}' is no port: 0 to 65535" in said.err
+
+
 def test_sim_refuses_addresses_that_are_not_its_own(run: Run, config: Path) -> None:
     file = config.parent / "inventory.yml"
     file.write_text(file.read_text(encoding="utf-8").replace("127.0.0.1", "192.0.2.1"), encoding="utf-8")
@@ -284,6 +292,13 @@ def test_demo_on_a_port_in_use_is_told(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         one_line(run("demo", "--config", SAMPLE, "--port", port), f"port {port} is in use; choose another with --port")
+
+
+def test_a_demo_does_not_write_over_another(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "netmon.yml").write_text("of the first")
+    with daemon(tmp_path / "state" / "api.sock", b""):
+        one_line(run("demo", "--config", SAMPLE, "--port", 0, "--keep", tmp_path), f"another demo runs in {tmp_path}")
+    assert (tmp_path / "netmon.yml").read_text() == "of the first"
 
 
 # --- a daemon that answers ---
@@ -341,6 +356,21 @@ def test_incidents_are_lines_and_status_1(run: Run, config: Path) -> None:
     assert said.out == "1043\tcritical\ts\tpower (confirmed)\t2026-11-23T03:31:00Z\tMột\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("inventory.yml", "sites: ["),
+        ("netmon.yml", 'state_dir: "state"\ninventory: ["none.yml"]\nprobe: {interval: 2sec}\n'),
+        ("netmon.yml", 'state_dir: "state"\nweb: {token: {env: "NOT_SET_HERE"}}\n'),  # the unit's environment has it
+    ],
+)
+def test_the_daemon_is_asked_whatever_the_files_have_become(run: Run, config: Path, name: str, text: str) -> None:
+    (config.parent / name).write_text(text)
+    assert run("check", "--config", config).status == 1
+    with daemon(config.parent / "state" / "api.sock", http("[]")):
+        assert run("incidents", "--config", config) == Said(0, "", "")
+
+
 def test_no_incidents_are_status_0(run: Run, config: Path) -> None:
     with daemon(config.parent / "state" / "api.sock", http("[]")):
         assert run("incidents", "--config", config) == Said(0, "", "")
@@ -355,7 +385,7 @@ def test_ack_says_who(run: Run, config: Path) -> None:
 
 def test_what_the_daemon_refuses_is_told(run: Run, config: Path) -> None:
     with daemon(config.parent / "state" / "api.sock", http('{"detail": "no such open incident"}', "404 Not Found")):
-        one_line(run("ack", "7", "--who", "NOC", "--config", config), "404")
+        one_line(run("ack", "7", "--who", "NOC", "--config", config), "netmon: no such open incident (")
 
 
 @pytest.mark.parametrize(
@@ -364,7 +394,7 @@ def test_what_the_daemon_refuses_is_told(run: Run, config: Path) -> None:
         (b"what?\r\n\r\n", "no daemon answers at "),
         (b"", "no daemon answers at "),
         (http("so\nso"), "the answer is not JSON"),
-        (http("two\nlines", "500 Internal Server Error"), "500 two lines"),
+        (http("two\nlines", "500 Internal Server Error"), "two lines (GET /api/v1/summary: 500)"),
     ],
 )
 def test_an_answer_that_is_none_is_told(run: Run, config: Path, answer: bytes, told: str) -> None:
@@ -401,7 +431,8 @@ def test_walk_and_poll_of_a_device(run: Run, config: Path) -> None:
         assert len(walked.out.splitlines()) == 30
         assert walked.out.startswith("1.3.6.1.2.1.2.2.1.2.1 = ")
         nothing = run("walk", "r", "1.3.6.1.4.1", "--config", config)
-        assert (nothing.status, nothing.out) == (1, "")
+        assert nothing == Said(1, "", "netmon: r: nothing under 1.3.6.1.4.1\n")
+        one_line(run("walk", "r", "1.3.6.1.2.1.2", "--port", 1, "--config", config), "port 1)")
         by_site, by_device = (run("poll", name, "--config", config) for name in ("s", "r"))
         assert by_site.status == by_device.status == 0
         assert "eth1" in by_site.out
@@ -431,8 +462,10 @@ def test_rules_list_names_every_alert(run: Run) -> None:
 
 def test_the_sample_goes_out_as_csv_and_comes_back(run: Run, tmp_path: Path) -> None:
     table, folder = tmp_path / "sites.csv", tmp_path / "sites"
-    assert run("inventory", "export", table, "--config", SAMPLE) == Said(0, "", "")
-    rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))))
+    assert run("inventory", "export", table, "--config", SAMPLE) == Said(0, f"wrote {table}: 310 sites\n", "")
+    one_line(run("inventory", "export", table, "--config", SAMPLE), f"{table} is there already")
+    assert table.read_bytes().startswith(codecs.BOM_UTF8)  # without it spreadsheets take Vietnamese for Windows-1258
+    rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig"))))
     assert len(rows) == 310
     said = run("inventory", "import", table, "--output", folder)
     assert said.status == 0

@@ -207,6 +207,28 @@ def test_run_writes_nothing_if_a_row_is_wrong(tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf\r\n", "is empty"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "is a workbook, not CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "is a workbook, not CSV"),
+        (b"site_id;name;sms_name;block;level;area;parent\r\n;;;;;;\r\n", "holds no site"),
+    ],
+)
+def test_what_holds_no_table_is_one_line(data: bytes, told: str) -> None:
+    texts, problems = import_bytes(data, "f")
+    assert (texts, len(problems)) == ({}, 1)
+    assert told in str(problems[0])
+
+
+def test_columns_that_are_not_taken_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    head, row = b"site_id,name,sms_name,block,level,area,parent", b"s,S,S,party,commune,a,n"
+    assert import_bytes(head + b",hours,note,Fax\n" + row + b",1,2,3\n", "f")[1] == []
+    assert [record.getMessage() for record in caplog.records] == ["columns left out: hours, fax"]
+
+
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     assert texts(import_csv(tmp_path / "no.csv")[1]) == [
         f"{tmp_path}/no.csv: cannot be read: No such file or directory"
