@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from netmon.model import CONDITIONS, Evidence, Figure, Incident
+from netmon.model import CONDITIONS, Evidence, Figure, Incident, TimelineEntry
 from netmon.state import State
 from netmon.web import pages
 from netmon.web.alert_text import alert_text
@@ -107,6 +107,7 @@ class Renderer:
             "unit": lambda code: UNITS.get(code, code),
             "evidence": self.evidence,
             "kind_text": self.kind_text,
+            "happened": self.happened,
             "figures": self.figures,
         }
 
@@ -132,6 +133,37 @@ class Renderer:
         if incident.kind == "outage":
             return self.text("page.kind_node" if incident.subject.kind == "node" else "page.kind_outage")
         return self.text(f"page.kind_{incident.kind}", default=incident.kind)
+
+    def happened(self, incident: Incident, entry: TimelineEntry) -> str:
+        """What a line of the timeline says, in words: netmon keeps codes, independent of language. People's stay."""
+        if entry.who != "netmon":
+            return f"{entry.who} {entry.text}".strip()
+        codes = entry.text.split()
+        if entry.kind == "evidence":
+            known = {evidence.key: self.evidence(evidence) for evidence in incident.cause.evidence}
+            return "; ".join(known.get(code) or self._alert_name(incident, code) for code in codes)
+        if entry.kind == "child":
+            site = self.state.inventory.sites.get(entry.text)
+            return site.name if site else entry.text
+        if len(codes) > 1 and codes[-1] in ("confirmed", "suspected"):
+            codes[-2:] = [self.text(f"page.{codes[-1]}"), self.text(f"cause.{codes[-2]}").lower()]
+        elif codes and codes[-1] == "unknown":
+            codes[-1] = self.text("cause.unknown").lower()
+        elif codes:
+            codes[-1] = self._alert_name(incident, codes[-1])
+        if codes and codes[0] in ("outage", "degraded", "redundancy"):
+            node = incident.subject.kind == "node" and codes[0] == "outage"
+            wrong = self.text("page.kind_node" if node else f"page.kind_{codes[0]}").lower()
+            codes[:1] = [] if wrong == codes[-1] else [f"{wrong},"]
+        return " ".join(codes)
+
+    def _alert_name(self, incident: Incident, name: str) -> str:
+        """The alert's summary where it is one of the incident's."""
+        given = next((labels for alert, labels in incident.alerts if alert == name), None)
+        if given is None or name not in self._summaries:
+            return name
+        alert = self.state.alerts.get((name, given))
+        return alert_text(self._summaries[name], given, alert.value if alert else None, self.state, self.language)
 
     def figures(self, figures: Iterable[Figure]) -> list[tuple[str, str]]:
         """The figures that people ask for, as (name, value with unit); the others are for Prometheus."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from netmon.alerts.catalog import load_catalog
-from netmon.model import CAUSES, CONDITIONS, SENSOR_STATES, Subject, labels
+from netmon.model import CAUSES, CONDITIONS, SENSOR_STATES, Subject, TimelineEntry, labels
 from netmon.state import SensorView, State
 from netmon.web import pages, render
 from netmon.web.alert_text import alert_text
@@ -305,6 +305,34 @@ def test_site_page_of_a_lost_site():
 def test_site_page_with_sensors():
     page = text_of(Stage().get("/sites/tinh-00").text)
     assert "Nhiệt độ phòng máy ! Báo động 41,5 °C 19 giây trước" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "told"),
+    [
+        ("opened", "outage upstream suspected", "mở nghi mất nút gom"),
+        ("opened", "outage unknown", "mở mất nút gom, chưa rõ nguyên nhân"),
+        ("raised", "degraded line suspected", "nâng mức chất lượng kém, nghi hỏng đường truyền"),
+        ("reopened", "unknown", "mở lại chưa rõ nguyên nhân"),
+        ("reopened", "NodeDown", "mở lại Mất nút Nút gom Bù Na"),
+        ("closed", "power confirmed", "đóng đã xác nhận mất điện"),
+        ("cause", "upstream confirmed", "nguyên nhân đã xác nhận mất nút gom"),
+        ("evidence", "children_lost", "bằng chứng 19/19 kênh bên dưới mất cùng lúc"),
+        ("evidence", "children_lost light_lost", "mất cùng lúc, từ 10:05; light_lost"),
+        ("child", "+3", "điểm mất theo +3"),
+        ("child", "bu-na-03", "điểm mất theo "),
+        ("flap", "", "chập chờn"),
+    ],
+)
+def test_the_timeline_is_told_in_words(kind, text, told):
+    stage = Stage()
+    old = stage.state.incidents[1050]
+    entry = TimelineEntry(NOW, kind, "netmon", text)
+    stage.state.incidents[1050] = replace(old, timeline=(entry,), alerts=(("NodeDown", labels(node="node-bu-na")),))
+    page = text_of(stage.get("/incidents/1050").text).partition("Diễn biến")[2]
+    assert told in page
+    assert "netmon" not in page.partition("Nhận xử lý")[0]
+    assert "bu-na-03" not in page
 
 
 def test_incident_page():
