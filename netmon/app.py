@@ -35,7 +35,7 @@ from netmon.collectors.snmp.poller import Poller
 from netmon.collectors.snmp.profiles import Profiles, load_profiles
 from netmon.collectors.trap_socket import TrapSocket
 from netmon.collectors.traps import Traps, own_engine_id
-from netmon.errors import NetmonError, Problem, Refused
+from netmon.errors import CollectError, NetmonError, Problem, Refused
 from netmon.history.spool import Spool
 from netmon.history.store import Store
 from netmon.influx import InfluxWriter
@@ -59,6 +59,7 @@ from netmon.words import load_words
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 10.0  # DESIGN.md, Storage: what happened after the last one is unknown, not up
+LEAST_DRAIN_S = 1.0
 SAVE_VIEWS_S = 60.0
 TIDY_S = 86400.0
 SYS_UPTIME = (1, 3, 6, 1, 2, 1, 1, 3, 0)  # SNMPv2-MIB sysUpTime.0: every agent has it
@@ -77,11 +78,12 @@ class App:
         self._reloads: set[asyncio.Task[list[Problem]]] = set()
         self._reloader = Reloader(self)
         self._failed = False
+        self._stop_by_mono = float("-inf")  # known when the stop begins; a start that fails drains nothing
 
     async def run(self) -> int:
         """Until SIGTERM or SIGINT; returns the exit status. Raises ConfigError or NetmonError if it cannot start."""
+        self._install_signals()  # first: a SIGHUP that comes too early must not end the daemon
         loaded, profiles = await asyncio.to_thread(self.prepare)
-        self._install_signals()
         async with contextlib.AsyncExitStack() as stack:
             await self._start_outputs(loaded, stack)
             await self._start_inputs(loaded, profiles, stack)
@@ -92,6 +94,7 @@ class App:
                 "started sites=%d listen=%s:%d", len(loaded.inventory.sites), self.config.web.host, self.config.web.port
             )
             await self.stopping.wait()
+            self._stop_by_mono = self.clock.mono() + self.config.drain_s
             self.systemd.stopping()
             log.info("stopping drain_s=%g", self.config.drain_s)
         log.info("stopped")
@@ -117,8 +120,8 @@ class App:
         health.config_hash = loaded.hash
 
         self.store = Store(folder / "netmon.db")
-        await self.store.open(self.clock.now())
         stack.push_async_callback(self.store.close)
+        await self.store.open(self.clock.now())
         sinks = ("influx",) if config.influx.url else ()
         self.spool = await asyncio.to_thread(Spool, folder / "spool.db", config.influx.spool_max_bytes, sinks)
         stack.push_async_callback(asyncio.to_thread, self.spool.close)
@@ -126,12 +129,12 @@ class App:
         if config.influx.url:
             self.influx = InfluxWriter(config.influx, self.spool, inventory, self.clock)
             self.influx.start()
-            stack.push_async_callback(asyncio.to_thread, self.influx.stop)
+            stack.push_async_callback(self._stop_influx, self.influx)
 
         contacts = lambda: self.state.inventory.contacts  # noqa: E731
         self.notifier = Notifier(config, self.store, self.clock, contacts, self._count_message)
         await self.notifier.start()
-        stack.push_async_callback(self.notifier.close, config.drain_s)
+        stack.push_async_callback(self._close_notifier)
 
         rules = load_catalog()
         found = limits(rules, inventory, config.alerts.thresholds)
@@ -242,6 +245,16 @@ class App:
         await self.store.commit_step(changes, intents, self.state.verdicts, self.clock.now())
         self.notifier.submit(intents)
 
+    def _left_s(self) -> float:
+        """What is left of the drain time: all that stops has it together, as systemd waits for all of it."""
+        return max(LEAST_DRAIN_S, self._stop_by_mono - self.clock.mono())
+
+    async def _close_notifier(self) -> None:
+        await self.notifier.close(self._left_s())
+
+    async def _stop_influx(self, influx: InfluxWriter) -> None:
+        await asyncio.to_thread(influx.stop, self._left_s())
+
     async def _last_step(self) -> None:
         """What arrived before the stop is still judged, committed and told within the drain time."""
         if not self._reloader.started.is_set():
@@ -252,10 +265,11 @@ class App:
     async def _housekeeping(self) -> None:
         saved = tidy_mono = self.clock.mono()
         while True:
-            now = self.clock.now()
             if step := self.clock.check_step():
                 self.self_metrics.clock_steps.inc()
                 log.warning("system clock stepped step_s=%.3f", step)
+                self.pipeline.clock_stepped(step)
+            now = self.clock.now()
             await self.store.heartbeat(now)
             if self.clock.mono() >= tidy_mono:
                 tidy_mono = self.clock.mono() + TIDY_S
@@ -263,7 +277,7 @@ class App:
             if self.clock.mono() - saved >= SAVE_VIEWS_S:
                 saved = self.clock.mono()
                 await self._save_views()
-            self.report.write(now)
+            self.report.write()
             self.systemd.alive()
             await asyncio.sleep(min(HEARTBEAT_S, (self.systemd.watchdog_s or 60.0) / 3))
 
@@ -314,7 +328,7 @@ class App:
                 before = self.clock.mono()
                 await self.engine.get(Target(device.address, device.port, credential, device.id), [SYS_UPTIME])
                 return self.clock.mono() - before
-        raise NetmonError(f"no device at {probe.address} to probe with SNMP")
+        raise CollectError("no_device", f"no device at {probe.address} to probe with SNMP")
 
     def take_targets(self, inventory: Inventory) -> None:
         """Probe and poll exactly what the inventory holds."""

@@ -176,6 +176,14 @@ class Pipeline:
         self.state.revision += 1
         return Change("updated", taken, now)
 
+    def clock_stepped(self, step_s: float) -> None:
+        """The system clock was stepped: `for`, holds, silences and recoveries go on as if it had not been."""
+        self.evaluator.shift(step_s)
+        self.book.ledger.shift(step_s)
+        self.state.incidents.update(self.book.open)
+        for view in list(self.state.sensors.values()):
+            self.fold.sensor(sensors.shifted(view, step_s))
+
     async def _evaluate(self, now: float) -> None:
         self.fold.snmp_silence()
         for rule in self.evaluator.rules:

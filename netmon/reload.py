@@ -57,7 +57,7 @@ class Reloader:
         health.last_reload_ok, health.reload_refused_at = False, app.clock.now()
         health.reload_problems = tuple(map(str, problems))
         app.state.revision += 1
-        app.report.write(app.clock.now())
+        app.report.write()
         log.error("reload refused, old configuration stays problems=%d first=%s", len(problems), problems[0])
 
     def _swap(self, loaded: Loaded, profiles: Profiles) -> None:
@@ -87,5 +87,5 @@ class Reloader:
         health.last_reload_ok, health.reload_problems = True, ()
         health.last_reload_at, health.config_hash = app.clock.now(), loaded.hash
         app.state.revision += 1
-        app.report.write(app.clock.now())
+        app.report.write()
         log.info("reloaded sites=%d hash=%s", len(inventory.sites), loaded.hash[:12])

@@ -26,7 +26,7 @@ class SelfReport:
         self._queues = QueueWatch(self._depths)
         self._read_totals()
 
-    def write(self, now: float) -> None:
+    def write(self) -> None:
         """The gauges that rules and people look at."""
         app = self._app
         health, spool = app.state.health, app.spool
@@ -55,7 +55,7 @@ class SelfReport:
             for channel, failing in (app.notifier.failing() | app.feed.failing).items()
         ]
         app.state.gauges.replace("self", figures)
-        self._queues.write(app.state.gauges, now)
+        self._queues.write(app.state.gauges, app.clock.mono())
 
     def _depths(self) -> Mapping[str, tuple[int, int]]:
         app = self._app

@@ -39,6 +39,12 @@ def step(
     return new if state == view.state else replace(new, state=state, since=_since(new, state, kind, now))
 
 
+def shifted(view: SensorView, step_s: float) -> SensorView:
+    """The view after the clock was stepped: no silence and no hold grows or shrinks by that."""
+    times = ("since", "at", "received_at", "breach_since", "alarm_since", "hearing_since")
+    return replace(view, **{name: at + step_s for name in times if (at := getattr(view, name)) is not None})
+
+
 def _hearing(view: SensorView, now: float, via: Condition | None, broker_connected: bool | None) -> SensorView:
     """Keep since when a report could have reached us: it is what a silence is counted from."""
     deaf = broker_connected is False or via in AWAY
@@ -53,7 +59,8 @@ def _take(view: SensorView, kind: SensorType, reading: Reading) -> SensorView:
         # A replay may be days old: shown where nothing else is known, but never a sign of life.
         known = view.value is not None
         return view if known else replace(view, value=reading.value, at=reading.at)
-    if view.received_at is not None and reading.moment < _moment(view, view.received_at):
+    # A moment after this arrival was told by a clock that has been set back since.
+    if view.received_at is not None and reading.moment < _moment(view, view.received_at) <= reading.received_at:
         return view
     out = _level(reading.value, kind, 0) if _valid(reading.value, kind) else 0
     held = reading.moment

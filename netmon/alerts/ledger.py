@@ -56,6 +56,13 @@ class Ledger:
         if incident.kind != "alert":
             self._condition[incident.subject] = incident
 
+    def shift(self, step_s: float) -> None:
+        """The clock was stepped: a recovery under way, and what may not be told yet, go on as if it had not been."""
+        for incident in list(self.open.values()):
+            good = None if incident.good_since is None else incident.good_since + step_s
+            tell_at = incident.tell_at + step_s if incident.tell_at > self.now else incident.tell_at
+            self.keep(replace(incident, good_since=good, tell_at=tell_at))
+
     def change(self, kind: ChangeKind, incident: Incident) -> None:
         """Record the incident as it is now."""
         before = self._changes.get(incident.id)

@@ -138,6 +138,14 @@ class Evaluator:
             if not _kept(active[series], rule, now):
                 del active[series]
 
+    def shift(self, step_s: float) -> None:
+        """The clock was stepped: what waits for its `for` or is kept firing goes on as if it had not been."""
+        for entry in (entry for by in self._active.values() for entry in by.values()):
+            if entry.state.firing_at is None:
+                entry.state = replace(entry.state, since=entry.state.since + step_s)
+            if entry.keep_since is not None:
+                entry.keep_since += step_s
+
     def alerts(self) -> dict[tuple[str, Labels], AlertState]:
         """All pending and firing alerts by name and labels."""
         return {(name, series): entry.state for name, by in self._active.items() for series, entry in by.items()}

@@ -37,7 +37,7 @@ READ = """SELECT id, sensor, value, received_at, at, skew_s FROM reading
     WHERE id > (SELECT done FROM sink WHERE name = ?) ORDER BY id LIMIT ?"""
 SAVE_LAST = """INSERT INTO last VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sensor) DO UPDATE SET value = excluded.value,
     received_at = excluded.received_at, at = excluded.at, skew_s = excluded.skew_s, moment = excluded.moment
-    WHERE excluded.moment >= moment"""
+    WHERE excluded.moment >= moment OR moment > excluded.received_at"""  # the latter: the clock was set back
 LAST = "SELECT sensor, value, received_at, at, skew_s FROM last"
 SEEN = "SELECT at, marks FROM seen ORDER BY id"
 QUARANTINE = "SELECT received_at, topic, reason, detail, payload FROM quarantine ORDER BY id DESC LIMIT ?"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,7 @@ class Store:
         self.failures = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._db: sqlite3.Connection | None = None
+        self._lock: int | None = None
         self._open_intervals: dict[Subject, tuple[str, float]] = {}
         self._unsaved_incidents: dict[int, Incident] = {}
         self._unsaved_intents: dict[str, Intent] = {}
@@ -50,6 +52,7 @@ class Store:
         """Open or make the file; whatever lies between the last heartbeat and ``now`` becomes unknown."""
 
         def work() -> None:
+            self._lock = storedb.lock(self.path)
             self._db, self.replaced = storedb.open_or_replace(self.path)
             with self._db:
                 self._open_intervals = storedb.close_gap(self._db, now)
@@ -63,6 +66,9 @@ class Store:
             if self._db is not None:
                 self._db.close()
                 self._db = None
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
 
         await self._submit(work)
         self._thread.shutdown(wait=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
@@ -48,6 +50,18 @@ MIGRATIONS = (
     ALTER TABLE intent ADD COLUMN stage TEXT NOT NULL DEFAULT '';
     """,
 )
+
+
+def lock(path: Path) -> int:
+    """A descriptor that keeps other daemons off the file until it is closed, or its process has ended in any way."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(held)
+        raise NetmonError(f"another daemon uses file={path}") from error
+    return held
 
 
 def open_or_replace(path: Path) -> tuple[sqlite3.Connection, int]:

@@ -26,6 +26,7 @@ class Daemon:
 
     def __init__(self, inventory: Inventory | None = None) -> None:
         self.mono = 100.0
+        self.ahead_s = 0.0  # what the system clock was stepped by
         self.polled: list[str] = []
         self.broker: bool | None = True
         self.state = State(inventory or province())
@@ -34,17 +35,18 @@ class Daemon:
             self.state,
             Topology(self.state.inventory),
             CONFIG,
-            Clock(lambda: self.mono, lambda: T0 + self.mono - 100.0),
+            clock := Clock(lambda: self.mono, lambda: T0 + self.mono - 100.0 + self.ahead_s),
             Evaluator(rules, limits(rules, self.state.inventory, {})),
             Book(CONFIG, [], 1),
             self.polled.append,
             lambda: self.broker,
         )
+        self.clock = clock
         self.changes: list[Change] = []
 
     @property
     def now(self) -> float:
-        return T0 + self.mono - 100.0
+        return self.clock.now()
 
     def targets(self) -> list[str]:
         facts = self.state.inventory
@@ -378,3 +380,24 @@ def test_every_series_of_a_step_is_in_the_catalogue() -> None:
         assert METRICS[name].kind == "gauge", name
         assert {label for label, _ in pairs} <= set(METRICS[name].labels), name
     assert {"netmon_incidents_open", "netmon_alert_active"} <= set(daemon.state.gauges.names())
+
+
+@pytest.mark.parametrize("step_s", [7200.0, -7200.0])
+def test_a_step_of_the_clock_reaches_no_for_and_no_recovery(step_s: float) -> None:
+    """DESIGN.md, section 2: `for`, timeouts and schedules never see a step."""
+    daemon, number = lost_and_open()
+    daemon.state.gauges.replace("test", [Figure("netmon_device_cpu_ratio", labels(device="r-a6", site="a6"), 1.0)])
+    daemon.answer("a7")
+    daemon.run(20)
+    (pending,) = [key for key in daemon.state.alerts if key[0] == "DeviceCpuHigh"]
+    daemon.ahead_s = step_s
+    assert daemon.clock.check_step() == pytest.approx(step_s)
+    daemon.pipeline.clock_stepped(step_s)
+    daemon.answer(*daemon.targets())
+    daemon.run(10)
+    assert daemon.state.alerts[pending].firing_at is None
+    assert daemon.state.incidents[number].open, "30 s of the 60 have passed"
+    daemon.run(CONFIG.alerts.recovered_s)
+    assert not daemon.state.incidents[number].open
+    daemon.run(1200, every_s=30)
+    assert daemon.state.alerts[pending].firing_at is not None

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from netmon.model import Condition, Reading, Sensor, SensorState, SensorType
-from netmon.sensors import EXPLAINED_LATE_S, step
+from netmon.sensors import EXPLAINED_LATE_S, shifted, step
 from netmon.state import SensorView
 
 SENSOR = Sensor("s", "room", "t", "senml")
@@ -265,3 +265,24 @@ def test_a_reading_of_another_sensor_is_none() -> None:
     view = SensorView("s")
     after = step(view, SENSOR, ROOM, T0, Reading("other", 1.0, T0), None, True)
     assert after == replace(view, hearing_since=T0)
+
+
+def test_readings_count_again_after_the_clock_was_set_back() -> None:
+    """What was heard while it was ahead must not hide, for as long as it was ahead, what is heard now."""
+    bench = Bench()
+    assert bench.at(86_400, 25) == "ok"
+    assert bench.at(10, 45) == "ok"  # a day earlier: the hold begins
+    assert bench.view.value == 45
+    assert bench.at(910, 45) == "alarm"
+
+
+@pytest.mark.parametrize("step_s", [7200.0, -7200.0])
+def test_a_step_of_the_clock_is_no_silence_and_no_hold(step_s: float) -> None:
+    bench = Bench()
+    bench.at(0, 25)
+    bench.at(5000, 41)
+    bench.at(5100)
+    bench.view = shifted(bench.view, step_s)
+    assert bench.at(5110 + step_s) == "ok", "neither silent for two hours nor too hot for so long"
+    assert bench.at(5899 + step_s) == "ok"
+    assert bench.at(5900 + step_s) == "alarm"

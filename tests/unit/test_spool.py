@@ -251,3 +251,10 @@ def test_notes(opened: Opener) -> None:
     assert spool.get_note("x") == ""
     spool.set_note("x", "ô")
     assert opened().get_note("x") == "ô"
+
+
+def test_the_last_reading_follows_a_clock_that_was_set_back(opened: Opener) -> None:
+    spool = opened()
+    spool.append(Batch([Reading("a", 1, 90_000.0)]))
+    spool.append(Batch([Reading("a", 2, 3600.0)]))
+    assert spool.last_readings() == [Reading("a", 2, 3600.0)]

@@ -320,3 +320,17 @@ def test_two_commits_beside_each_other_save_both(tmp_path: Path) -> None:
         assert len(await store.pending_intents()) == 1
 
     run(tmp_path / "netmon.db", work)
+
+
+def test_only_one_daemon_writes_a_file(tmp_path: Path) -> None:
+    """A second one would take the open intervals for those of a crash and send the pending messages once more."""
+    path = tmp_path / "netmon.db"
+
+    async def work(store: Store) -> None:
+        assert await store.commit_step([], [INTENT], verdict(SITE, "up", T0), T0)
+        with pytest.raises(NetmonError, match="another daemon"):
+            await Store(path).open(T0 + 5)
+        assert await store.intervals(SITE, 0.0) == [("up", T0, None)]
+
+    run(path, work)
+    run(path, lambda store: store.heartbeat(T0))

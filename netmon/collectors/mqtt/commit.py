@@ -77,7 +77,8 @@ class Committer:
     @property
     def depth(self) -> int:
         """Messages received and not yet on disk."""
-        return len(self._queue) + (len(self._prepared.acks) if self._prepared else 0)
+        prepared = self._prepared  # read once: other threads ask while this one commits
+        return len(self._queue) + (len(prepared.acks) if prepared else 0)
 
     @property
     def full(self) -> bool:
