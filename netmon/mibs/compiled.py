@@ -112,13 +112,16 @@ def _syntax(found: type, value: Any) -> Syntax:
     base = _base(found)
     before = names[: names.index(base)] if base else []
     enums = getattr(value, "namedValues", None) or {}
-    fixed = getattr(value, "fixed_length", None) or getattr(value, "fixedLength", None)
-    sizes = _sizes(getattr(value, "subtypeSpec", None)) if base == "OctetString" else frozenset()
+    # Not by getattr: pysnmp warns of its old spelling, which the standard modules have.
+    fixed = next(
+        (known for c in found.__mro__ if (known := vars(c).get("fixed_length", vars(c).get("fixedLength")))), 0
+    )
+    size = fixed or one_size(_sizes(getattr(value, "subtypeSpec", None)))
     return Syntax(
         base={"Integer": "Integer32"}.get(base, base),
         conventions=tuple(name for name in before if name not in _SKIP and not name.startswith("_")),
         hint=str(getattr(value, "displayHint", "") or ""),
-        size=int(fixed) if fixed else one_size(sizes),
+        size=int(size) if base == "OctetString" else 0,
         # notExists is pysnmp's own addition to RowStatus (RFC 2579 begins with 1).
         enums={int(number): str(name) for name, number in dict(enums).items() if name != "notExists"},
     )
