@@ -53,6 +53,22 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
+    return int(text)
+
+
+def _ratio(text: str) -> float:
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1.0
+    if not 0.0 <= ratio <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no ratio: 0 to 1")
+    return ratio
+
+
 def build_parser() -> argparse.ArgumentParser:
     from netmon import commands, commands_profiles
 
@@ -81,9 +97,11 @@ def build_parser() -> argparse.ArgumentParser:
     sub.set_defaults(log_level="INFO")
     add("check", commands.check, "check the configuration and the inventory", "netmon check")
     sub = add("demo", commands.demo, "run a simulated province and the daemon on it", "netmon demo --duration 60")
-    sub.add_argument("--duration", type=float, default=0.0, metavar="SECONDS", help="end by itself (0: until Ctrl-C)")
+    sub.add_argument("--duration", type=_count, default=0.0, metavar="SECONDS", help="end by itself (0: until Ctrl-C)")
     sub.add_argument("--port", type=_port, default=9808, metavar="PORT", help="port of the page (default: %(default)s)")
-    sub.add_argument("--sites", type=int, default=0, metavar="N", help="only the first N sites of the sample (0: all)")
+    sub.add_argument(
+        "--sites", type=_count, default=0, metavar="N", help="only the first N sites of the sample (0: all)"
+    )
     sub.add_argument("--no-faults", action="store_true", help="nothing breaks by itself")
     sub.add_argument("--keep", metavar="DIR", default="", help="keep configuration, logs and state in DIR")
     sub = add(
@@ -95,11 +113,12 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--broker-port", type=_port, default=0, metavar="PORT", help="also start an MQTT broker on 127.0.0.1 (0: none)"
     )
-    sub.add_argument("--loss", type=float, default=0.0, metavar="RATIO", help="random loss of probes, 0..1")
+    sub.add_argument("--loss", type=_ratio, default=0.0, metavar="RATIO", help="random loss of probes, 0..1")
     sub.add_argument("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     sub.add_argument("--truth", default="", metavar="FILE", help="write what really happened to FILE")
     sub = add("poll", commands.poll, "poll the devices of one site once and show the result", "netmon poll ubnd-bu-dop")
     sub.add_argument("site", help="site, node or device id")
+    sub.add_argument("--trace", action="store_true", help="show each request: bytes, columns, round trip, retries")
     sub = add("walk", commands.walk, "walk a device's MIB", "netmon walk 198.18.0.1 1.3.6.1.2.1.1 --credential routers")
     sub.add_argument("address", help="address or id of a device")
     sub.add_argument("oid", help="root of the walk, in numbers")

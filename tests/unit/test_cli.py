@@ -133,7 +133,7 @@ def test_help_lists_every_command(run: Run) -> None:
         (("ack", "1043"), "--who"),
         (("ack", "first", "--who", "NOC"), "invalid int value: 'first'"),
         (("rules", "delete"), "invalid choice: 'delete'"),
-        (("demo", "--duration", "soon"), "invalid float value: 'soon'"),
+        (("demo", "--duration", "soon"), "'soon' is no whole number from 0"),
         (("check", "--log-level", "LOUD"), "invalid choice: 'LOUD'"),
     ],
 )
@@ -292,6 +292,23 @@ def test_demo_on_a_port_in_use_is_told(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         one_line(run("demo", "--config", SAMPLE, "--port", port), f"port {port} is in use; choose another with --port")
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (("demo", "--sites=-3"), "'-3' is no whole number from 0"),
+        (("demo", "--duration=-5"), "'-5' is no whole number from 0"),
+        (("demo", "--duration=1m"), "'1m' is no whole number from 0"),
+        (("sim", "--loss=5"), "'5' is no ratio: 0 to 1"),
+        (("sim", "--loss=nan"), "'nan' is no ratio: 0 to 1"),
+        (("sim", "--loss=few"), "'few' is no ratio: 0 to 1"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_wrong_use(run: Run, argv: tuple[str, ...], told: str) -> None:
+    said = run(*argv)
+    assert (said.status, said.out) == (2, "")
+    assert told in said.err
 
 
 def test_a_demo_does_not_write_over_another(run: Run, tmp_path: Path) -> None:
