@@ -15,7 +15,7 @@ from netmon.errors import ConfigError, NetmonError, Problem
 from netmon.mibs.build import Builder, Wish
 from netmon.mibs.facts import Tree
 from netmon.mibs.find import Shelf
-from netmon.mibs.library import Library
+from netmon.mibs.collection import Library
 from netmon.mibs.yamltext import module_text
 from netmon.profile_check import check_profile, read_walk
 

@@ -13,7 +13,7 @@ from netmon.mibs import compiled, text
 from netmon.mibs.build import Builder, Wish, help_text
 from netmon.mibs.facts import Node, Part, Syntax, Tree
 from netmon.mibs.find import Shelf
-from netmon.mibs.library import Library
+from netmon.mibs.collection import Library
 from netmon.mibs.types import indexes, value_type
 
 ACME = """
