@@ -36,9 +36,6 @@ class Notify:
         # MONOTONIC_USEC is required with RELOADING=1 by Type=notify-reload, and harmless with Type=notify.
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
-    def status(self, text: str) -> None:
-        self._send(f"STATUS={text}")
-
     def alive(self) -> None:
         self._send("WATCHDOG=1")
 

@@ -8,6 +8,7 @@ from netmon.errors import Problem
 from netmon.yamlvalues import TAG
 
 _DEPTH = 50  # an inventory needs eight; libyaml's composer recurses in C and would crash the process at some thousands
+_MOST_NODES = 500_000  # ten times a province; looked at only where there may be aliases
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C composes ten times faster
@@ -22,6 +23,20 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
 
     def ascend_resolver(self) -> None:
         self.depth -= 1
+
+
+def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
+    """Nodes there are when every alias is written out; a node within itself counts as too many."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = _MOST_NODES
+    size = 1
+    if isinstance(node, yaml.MappingNode):
+        size += sum(_expanded(key, known) + _expanded(value, known) for key, value in node.value)
+    elif isinstance(node, yaml.SequenceNode):
+        size += sum(_expanded(item, known) for item in node.value)
+    known[id(node)] = size
+    return size
 
 
 def compose(data: bytes, name: str, problems: list[Problem]) -> yaml.MappingNode | None:
@@ -46,6 +61,9 @@ def compose(data: bytes, name: str, problems: list[Problem]) -> yaml.MappingNode
     except yaml.reader.ReaderError as error:
         code = ord(error.character) if isinstance(error.character, str) else error.character
         fail(text.count("\n", 0, error.position) + 1, f"not valid YAML: control character 0x{code:02x}")
+        return None
+    if node is not None and "*" in text and _expanded(node, {}) >= _MOST_NODES:
+        fail(0, "too large once every alias (*name) is written out")
         return None
     if node is None:
         node = yaml.MappingNode(TAG + "map", [], yaml.Mark(name, 0, 0, 0, "", 0))

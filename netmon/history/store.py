@@ -236,10 +236,6 @@ class Store:
         query = f"SELECT {INTENT_FIELDS} FROM intent WHERE incident = ? ORDER BY created_at, rowid"
         return await self.call(lambda db: [Intent(*row) for row in db.execute(query, (incident,))])
 
-    async def mark_intent(self, intent: Intent, now: float, detail: str = "") -> None:
-        """The result of one attempt, or of all."""
-        await self.mark_intents([(intent, detail)], now)
-
     async def mark_intents(self, results: Iterable[tuple[Intent, str]], now: float) -> None:
         """Several results in one transaction (given up here, and so its fallback begins)."""
         rows = [(i.state, i.attempts, i.reason, now, detail, i.id) for i, detail in results]

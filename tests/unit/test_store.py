@@ -93,7 +93,7 @@ def test_the_same_decision_made_twice_is_one_and_its_result_stays(tmp_path: Path
     async def work(store: Store) -> None:
         change = [Change("opened", INCIDENT, T0)]
         await store.commit_step(change, [INTENT], {}, T0)
-        await store.mark_intent(replace(INTENT, state="sent", attempts=1), T0 + 1)
+        await store.mark_intents([(replace(INTENT, state="sent", attempts=1), "")], T0 + 1)
         await store.commit_step(change, [replace(INTENT, body="later words")], {}, T0 + 2)
         assert await store.pending_intents() == []
         assert await store.decisions(1001) == [replace(INTENT, state="sent", attempts=1)]
@@ -247,7 +247,7 @@ def test_a_locked_file_is_an_error_not_a_hang(tmp_path: Path, monkeypatch: pytes
             other.execute("BEGIN IMMEDIATE")
             assert not await store.heartbeat(T0)
             with pytest.raises(StoreError, match="locked"):
-                await store.mark_intent(INTENT, T0)
+                await store.mark_intents([(INTENT, "")], T0)
         assert await store.heartbeat(T0)
 
     run(tmp_path / "n.db", work)

@@ -219,7 +219,22 @@ def test_plain_values_for_parts_that_others_check() -> None:
     assert {p.line for p in problems} == {1, 2}
 
 
-def test_a_list_that_holds_itself_ends() -> None:
-    entry, problems = entry_of("a: &x [*x]\n")
-    entry.plain()
-    assert [p.message for p in problems] == ["nested too deeply"]
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x [*x]\n",
+        "a: &x [*x, *x]\n",
+        "a: &x {b: *x, c: *x}\n",
+        "a: &a0 [x, x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)),
+    ],
+)
+def test_a_few_lines_that_stand_for_millions_are_one_problem(text: str) -> None:
+    entry, _, problems = read(text)
+    assert entry is None
+    assert [p.message for p in problems] == ["too large once every alias (*name) is written out"]
+
+
+def test_an_alias_is_what_it_stands_for() -> None:
+    entry, problems = entry_of("a: &x [1, 2]\nb: [*x, *x]\n")
+    assert entry.plain() == {"a": [1, 2], "b": [[1, 2], [1, 2]]}
+    assert not problems
