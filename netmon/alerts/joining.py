@@ -49,6 +49,9 @@ def better(old: Cause, new: Cause) -> Cause:
     evidence = merge(old.evidence, new.evidence)
     if old.kind == "device" and not old.confirmed and any(e.key == "parent_port_down" for e in new.evidence):
         return replace(new, evidence=evidence)  # suspected because that port was up
+    suspect = new.kind == "device" and not new.confirmed
+    if old.kind == "line" and suspect and any(e.key == "parent_port_down" for e in old.evidence):
+        return replace(old, evidence=evidence)  # that port is up again: repaired, and the way not yet found
     if new.kind == "unknown":
         return replace(old, evidence=evidence)
     if new.kind != old.kind and old.confirmed and not new.confirmed:

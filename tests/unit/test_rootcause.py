@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from netmon.alerts.evidence import Witness
+from netmon.alerts.joining import better
 from netmon.alerts.power import drained
 from netmon.alerts.rootcause import find, review
-from netmon.model import Cause, Device, Incident, Inventory, Subject
+from netmon.model import Cause, Device, Evidence, Incident, Inventory, Subject
 from tests.unit.world import T0, World, change_line, province
 
 LOST_AT = 60.0  # seconds after T0 at which the scenes begin
@@ -351,3 +352,13 @@ def test_battery_that_fell_fast_is_taken_as_drained_by_the_loss() -> None:
     supply = Supply(battery_from=0.0, battery_at=60.0, charge_ratio=0.6, seen_at=60.0)
     assert drained(supply, 120.0)
     assert not drained(supply, 61.0)
+
+
+def test_a_cut_line_stays_one_when_its_port_is_up_before_the_router_answers() -> None:
+    """A poll between the repair and the first answer sees a port that is up above a silent router."""
+    down, up = Evidence("parent_port_down", T0), Evidence("parent_port_up", T0 + 60)
+    cut, silent = Cause("line", False, (down,)), Cause("device", False, (up,))
+    assert better(cut, silent) == replace(cut, evidence=(down, up))
+    assert better(silent, cut).kind == "line"
+    assert better(cut, Cause("device", True, (up,))).kind == "device"
+    assert better(Cause("unknown", False, (down,)), silent).kind == "device"
