@@ -423,6 +423,11 @@ class Incident:
     def open(self) -> bool:
         return self.closed_at is None
 
+    @property
+    def ended_at(self) -> float | None:
+        """When it was good again, once it is closed: it closes later, after a time of good."""
+        return self.closed_at if self.closed_at is None or self.good_since is None else self.good_since
+
 
 ChangeKind = Literal["opened", "raised", "closed", "reopened", "updated"]
 

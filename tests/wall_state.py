@@ -196,7 +196,7 @@ def incidents(now: float) -> list[Incident]:
         Incident(1056, Subject("sensor", "tinh-00-temp"), "alert", "critical", now - 640, now - 640,
                  alerts=(("SensorAlarm", labels(sensor="tinh-00-temp")),)),
         Incident(1049, Subject("site", "song-ba-04"), "outage", "critical", now - 9000, now - 8900, power, "power",
-                 closed_at=now - 7000),
+                 good_since=now - 7060, closed_at=now - 7000),
     ]  # fmt: skip
 
 

@@ -272,7 +272,7 @@ async def outages(request: Request) -> list[Outage]:
             subject=i.subject.id,
             children=list(i.children),
             began_at=_at(i.began_at),
-            ended_at=_time(i.closed_at),
+            ended_at=_time(i.ended_at),
             cause=i.cause.kind,
             confirmed=i.cause.confirmed,
         )

@@ -70,7 +70,9 @@ def test_sensors_and_outages():
     assert [s["id"] for s in STAGE.get("/api/v1/sensors?state=alarm").json()] == ["tinh-00-temp"]
     found = STAGE.get("/api/v1/sensors?site=tinh-00").json()[0]
     assert (found["value"], found["unit"], found["state"]) == (41.5, "Cel", "alarm")
-    assert [o["incident"] for o in STAGE.get("/api/v1/outages").json()] == [1054, 1053, 1051, 1052, 1050, 1049]
+    outages = STAGE.get("/api/v1/outages").json()
+    assert [o["incident"] for o in outages] == [1054, 1053, 1051, 1052, 1050, 1049]
+    assert outages[-1]["ended_at"] == "2026-11-23T01:33:20Z"  # when it was back; it closed a minute later
 
 
 def test_events_come_newest_first():

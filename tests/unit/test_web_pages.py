@@ -347,7 +347,7 @@ def test_incident_page():
     assert "Còn thiếu chưa đọc được thời gian chạy của router" in page
     assert "UBND xã Tân Phú Sông Ba" in page
     ended = stage.get("/incidents/1049").text
-    assert "đã đóng 08:34 · 33 phút" in text_of(ended)
+    assert "đã đóng 08:34 · 32 phút" in text_of(ended)
     assert "<form" not in ended
 
 
