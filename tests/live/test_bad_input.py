@@ -204,19 +204,21 @@ class DeafGateway:
 
 @pytest.fixture
 def stuck(few: Callable[..., Province]) -> Iterator[Callable[[str], Province]]:
-    """Provinces with a message on its way to a gateway that never answers, and with this drain time."""
-    gateway = DeafGateway()
+    """Provinces whose gateway for messages and whose history database never answer, and with this drain time."""
+    gateway, database = DeafGateway(), DeafGateway()
 
     def make(drain: str) -> Province:
         channel = {"kind": "http", "form": "sms", "url": f"http://127.0.0.1:{gateway.port}/"}
-        province = few(drain=drain, notify={"channels": {"email": channel, "sms": channel}})
+        history = {"url": f"http://127.0.0.1:{database.port}"}
+        province = few(drain=drain, notify={"channels": {"email": channel, "sms": channel}}, influx=history)
         province.start_daemon()
         province.happen(Fault("node", "node-loc-ninh", 0.0, 3600.0))
-        wait_until(lambda: gateway.taken, 40, "a message on its way")
+        wait_until(lambda: gateway.taken and database.taken, 40, "a message on its way, and readings")
         return province
 
     yield make
     gateway.close()
+    database.close()
 
 
 def test_sigterm_does_not_wait_longer_than_the_drain_time(stuck: Callable[[str], Province]) -> None:
@@ -224,8 +226,9 @@ def test_sigterm_does_not_wait_longer_than_the_drain_time(stuck: Callable[[str],
     assert province.daemon is not None
     began = time.monotonic()
     province.daemon.send(signal.SIGTERM)
-    # The gateway would be waited for 15 s; a stop has systemd's patience, and not much more than the drain time.
-    assert province.daemon.wait(10) == 0
+    # The gateway would be waited for 15 s, the database for 10 s; a stop has systemd's patience, and not much more than
+    # the drain time for all of it.
+    assert province.daemon.wait(7) == 0
     print(f"ended after {time.monotonic() - began:.1f} s")
     # What could not be sent is still to be sent.
     assert province.rows("SELECT count(*) FROM intent WHERE state = 'pending'")[0][0] > 0
