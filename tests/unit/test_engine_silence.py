@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
 from netmon.collectors.snmp.engine import Columns, Engine
 from netmon.collectors.snmp.pdu import (
     GET,
+    V1,
+    V2C,
     Message,
 )
 from netmon.errors import CollectError
@@ -35,6 +38,38 @@ def test_a_dead_agent_costs_one_packet_per_poll() -> None:
         return counts
 
     assert run(act, lambda a, m: [], timeout_s=0.1) == [4, 1, 1]  # 3 as v2c and 1 as v1 before it is known to be silent
+
+
+@pytest.mark.parametrize("polls_away", [1, 2, 3, 4])
+def test_an_agent_that_was_away_at_first_is_not_taken_for_one_of_v1(polls_away: int) -> None:
+    """It comes back while v1 is tried or while v2c is: in v1 it would have no 64-bit counters for ever."""
+
+    async def act(engine: Engine, agent: Agent) -> int | None:
+        agent.script = lambda a, m: []
+        for _ in range(polls_away):
+            with pytest.raises(CollectError):
+                await poll(engine, agent)
+        agent.script = None
+        await poll(engine, agent)
+        return (await engine.peer(agent.target())).version
+
+    assert run(act, timeout_s=0.1) == V2C
+
+
+@pytest.mark.parametrize("polls_away", [0, 1, 2])
+def test_an_agent_that_speaks_only_v1_is_heard(polls_away: int) -> None:
+    async def act(engine: Engine, agent: Agent) -> int | None:
+        agent.script = lambda a, m: []
+        for _ in range(polls_away):
+            with pytest.raises(CollectError):
+                await poll(engine, agent)
+        agent.script = lambda a, m: None if m.version == V1 else []
+        for _ in range(2):  # a silent one gets one packet, of the one version and then of the other
+            with contextlib.suppress(CollectError):
+                await poll(engine, agent)
+        return (await engine.peer(agent.target())).version
+
+    assert run(act, timeout_s=0.1) == V1
 
 
 def test_nothing_but_the_first_request_is_in_flight_before_it_is_answered() -> None:

@@ -17,6 +17,7 @@ from netmon.errors import CollectError
 from netmon.model import Credential
 
 SYS_UPTIME: Oid = (1, 3, 6, 1, 2, 1, 1, 3, 0)
+PROBE_ATTEMPTS = 2  # on a lossy line one would too often declare a living agent lost
 FRESH_S = 10.0  # an agent that answered within this is not probed again before a table is asked for
 REQUESTS_KEPT = 20_000  # encoded requests; emptied when full
 
@@ -125,9 +126,14 @@ class Link:
         reason = ""
         for version, attempts in self._plan():
             exchange, head, varbinds = await self._once(pdu_type, oids, version, attempts)
-            if head is not None:
-                if version != self.version:
+            if head is not None and version == V1 and self.version != V1:
+                # It may have been away when v2c was tried: v1 is for those who, while there, do not answer to v2c.
+                newer = await self._once(pdu_type, oids, V2C, PROBE_ATTEMPTS)
+                if newer[1] is not None:
+                    version, (exchange, head, varbinds) = V2C, newer
+                else:
                     self._stats["v1_fallback"] += 1
+            if head is not None:
                 if self.target.credential.version == "2c":
                     self.peer.version = version
                 return Reply(head.error_status, head.error_index, varbinds)

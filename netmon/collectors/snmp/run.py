@@ -6,12 +6,11 @@ import asyncio
 from collections import deque
 
 from netmon.collectors.snmp.columns import Ask, ColumnWalk
-from netmon.collectors.snmp.link import SYS_UPTIME, Link
+from netmon.collectors.snmp.link import PROBE_ATTEMPTS, SYS_UPTIME, Link
 from netmon.collectors.snmp.pdu import GET, GET_BULK, GET_NEXT, Head, VarBind
 from netmon.collectors.snmp.transport import Exchange
 
 DEVICE_IN_FLIGHT = 16  # requests of one agent at once: small agents have small buffers
-PROBE_ATTEMPTS = 2  # on a lossy line one would too often declare a living agent lost
 
 
 class ColumnRun:
