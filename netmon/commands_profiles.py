@@ -13,9 +13,9 @@ from netmon.collectors.snmp.profiles import Profile, load_profiles
 from netmon.commands import GOOD, MISUSE, PROBLEM, loader
 from netmon.errors import ConfigError, NetmonError, Problem
 from netmon.mibs.build import Builder, Wish
+from netmon.mibs.collection import Library
 from netmon.mibs.facts import Tree
 from netmon.mibs.find import Shelf
-from netmon.mibs.collection import Library
 from netmon.mibs.yamltext import module_text
 from netmon.profile_check import check_profile, read_walk
 

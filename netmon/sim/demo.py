@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -132,10 +133,17 @@ class Demo:
                 "tell_after": dict.fromkeys(("node", "core", "province", "district", "commune"), "0s"),
             },
             "notify": {"channels": channels, "noc_phone": base.config.notify.noc_phone},
-            "web": {"port": self._port},
+            "web": {"port": self._port, "token": {"file": str(self._token(folder))}},
         }
         path = folder / "netmon.yml"
         path.write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        return path
+
+    def _token(self, folder: Path) -> Path:
+        """For what changes state from the page: made anew for each demo, and told on the terminal."""
+        path = folder / "web-token"
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(4))
         return path
 
     def _inventory(self, folder: Path, base: Loaded) -> list[str]:
@@ -160,6 +168,7 @@ class Demo:
         print(f"\n  The wall:     http://127.0.0.1:{self._port}/")
         print(f"  Metrics:      http://127.0.0.1:{self._port}/metrics")
         print(f"  API:          http://127.0.0.1:{self._port}/api/docs")
+        print(f"  Token:        {(folder / 'web-token').read_text()} (to take an incident from its page)")
         print(f"  Command line: {sys.argv[0]} status --config {folder}/netmon.yml")
         if self._faults != "none":
             print(

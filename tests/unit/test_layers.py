@@ -96,7 +96,18 @@ EDGES = {  # module or package -> its room; what is in different rooms never mee
     "systemd": "systemd",
     "web": "web",
 }
-WIRING = ("app", "reload", "selfreport", "cli", "commands", "commands_profiles", "pipeline", "sim", "snmp_page", "trap_intake")
+WIRING = (
+    "app",
+    "reload",
+    "selfreport",
+    "cli",
+    "commands",
+    "commands_profiles",
+    "pipeline",
+    "sim",
+    "snmp_page",
+    "trap_intake",
+)
 LAYERS: dict[str, int] = {
     name: number for number, group in enumerate((FACTS, PURE, FILES, tuple(EDGES), WIRING)) for name in group
 }

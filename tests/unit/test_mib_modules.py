@@ -14,8 +14,8 @@ from netmon.collectors.snmp.modules_read import parse_modules
 from netmon.collectors.snmp.profiles import load_profiles, read_tree
 from netmon.mibs import compiled
 from netmon.mibs.build import Builder, Wish
-from netmon.mibs.find import Shelf
 from netmon.mibs.collection import Library
+from netmon.mibs.find import Shelf
 from netmon.mibs.yamltext import module_text
 from tests import mib_text
 from tests.conftest import shared

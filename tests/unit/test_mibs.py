@@ -11,9 +11,9 @@ from netmon.collectors.snmp.modules import Index, Lookup, Metric, Module
 from netmon.errors import NetmonError, Problem
 from netmon.mibs import compiled, text
 from netmon.mibs.build import Builder, Wish, help_text
+from netmon.mibs.collection import Library
 from netmon.mibs.facts import Node, Part, Syntax, Tree
 from netmon.mibs.find import Shelf
-from netmon.mibs.collection import Library
 from netmon.mibs.types import indexes, value_type
 
 ACME = """

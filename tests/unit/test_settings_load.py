@@ -140,7 +140,7 @@ def test_the_units_state_directory_wins(write: Callable[[str], Path]) -> None:
         ("snmp: {retries: 1.5}", 'netmon.yml:1: snmp: "retries": 1.5 is not a whole number; expected a whole number'),
         (
             "snmp: {allow_targets: ['192.0.2.7', '192.0.2.8:x']}",
-            'netmon.yml:1: snmp: "allow_targets": "192.0.2.8:x" is no address, and no address with a port; allowed: such',
+            'netmon.yml:1: snmp: "allow_targets": "192.0.2.8:x" is no address, and no address with a port; allowed:',
         ),
         (
             "snmp: {allow_targets: ['192.0.2.7/24']}",
