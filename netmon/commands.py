@@ -22,6 +22,7 @@ from netmon.collectors.snmp.ber import BerError
 from netmon.collectors.snmp.engine import Engine, Target
 from netmon.collectors.snmp.poll_text import format_poll
 from netmon.collectors.snmp.poller import Poller
+from netmon.collectors.snmp.trace_text import Tracer
 from netmon.collectors.snmp.walk_cli import format_varbind, parse_oid
 from netmon.errors import NetmonError
 from netmon.inventory import Loaded, check_text, load, load_settings
@@ -105,7 +106,7 @@ def poll(args: argparse.Namespace) -> int:
         raise NetmonError(f"{args.site} {why}")
 
     async def poll_all() -> bool:
-        engine = Engine(loaded.config.snmp, Clock())
+        engine = Engine(loaded.config.snmp, Clock(), Tracer(print) if args.trace else None)
         await engine.start()
         poller = Poller(engine, snmp_profiles.load_profiles(loaded.config.profiles), loaded.config.snmp, Clock())
         good = True
@@ -114,6 +115,8 @@ def poll(args: argparse.Namespace) -> int:
                 result = await poller.poll(device, inventory.credentials[device.credential], full=True)
                 print(format_poll(result))
                 good = good and result.ok
+            if args.trace:
+                print("engine: " + ", ".join(f"{count} {what}" for what, count in sorted(engine.stats.items())))
         finally:
             await engine.close()
         return good

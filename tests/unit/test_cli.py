@@ -453,6 +453,9 @@ def test_walk_and_poll_of_a_device(run: Run, config: Path) -> None:
         by_site, by_device = (run("poll", name, "--config", config) for name in ("s", "r"))
         assert by_site.status == by_device.status == 0
         assert "eth1" in by_site.out
+        traced = run("poll", "r", "--trace", "--config", config)
+        assert traced.status == 0
+        assert "GETBULK of " in traced.out and ", round trip " in traced.out and "engine: " in traced.out
 
 
 # --- rules and inventory ---

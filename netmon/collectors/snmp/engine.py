@@ -18,6 +18,7 @@ from netmon.clock import Clock
 from netmon.collectors.snmp import scalars
 from netmon.collectors.snmp.ber import EXCEPTIONS, Oid
 from netmon.collectors.snmp.columns import MAX_ROWS, ColumnWalk
+from netmon.collectors.snmp.exchange import Trace
 from netmon.collectors.snmp.link import Link, RequestCache, Target
 from netmon.collectors.snmp.pdu import V1, V3, VarBind
 from netmon.collectors.snmp.peer import Peer
@@ -76,11 +77,12 @@ class Walk(list[VarBind]):
 class Engine:
     """Asks agents. ``stats`` counts requests, replies and everything that went wrong, by reason."""
 
-    def __init__(self, config: SnmpConfig, clock: Clock) -> None:
+    def __init__(self, config: SnmpConfig, clock: Clock, trace: Trace | None = None) -> None:
         self.stats: Counter[str] = Counter()
         self._config = config
         self._clock = clock
         self._transport = Transport(config, clock, self.stats)
+        self._transport.trace = trace
         self._resolver = Resolver(clock)
         self._requests = RequestCache()
         self._peers: dict[tuple[str, int, str], Peer] = {}

@@ -7,7 +7,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
-from netmon.collectors.snmp.pdu import Head, VarBind
+from netmon.collectors.snmp.pdu import RESPONSE, Head, VarBind
 from netmon.collectors.snmp.peer import Peer
 from netmon.collectors.snmp.request import Request
 from netmon.collectors.snmp.session import Session
@@ -18,6 +18,9 @@ NONE: dict[int, bool] = {}  # stays empty, as does the next
 NOTHING: set[tuple[int, str]] = set()
 
 Done = Callable[["Exchange", Head | None, list[VarBind]], None]
+# (what happened, to which, bytes of the datagram, monotonic seconds, what there is to say of it)
+# what: sent | reply | timeout | report | ignored
+Trace = Callable[[str, "Exchange", int, float, str], None]
 
 
 class Exchange:
@@ -67,6 +70,15 @@ class Exchange:
     def introduced(self) -> bool:
         """The agent said who it is on the way."""
         return any(what == "discovery" for _, what in self.repeated)
+
+    def mismatch(self, head: Head) -> str:
+        """Why a v1 or v2c message with this request's id is not its reply; empty when it is."""
+        return (
+            "wrong_pdu" if head.pdu_type != RESPONSE
+            else "wrong_version" if head.version != self.version
+            else "wrong_community" if head.community != self.community
+            else ""
+        )  # fmt: skip
 
 
 class Lane:

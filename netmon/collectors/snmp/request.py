@@ -13,12 +13,15 @@ ID_AT_LEAST, ID_BELOW = 0x01000000, 0x80000000  # request ids that always take f
 class Request:
     """A request encoded once; `with_id` patches the request id in. For v3 it is the PDU alone: its wrapper changes."""
 
-    __slots__ = ("_head", "_tail")
+    __slots__ = ("_head", "_tail", "oids", "pdu_type", "repetitions")
 
     def __init__(
         self, version: int, community: bytes, pdu_type: int, error_status: int, error_index: int, oids: Iterable[Oid]
     ) -> None:
-        names = [VarBind(oid, NULL, None) for oid in oids]
+        self.oids = tuple(oids)
+        self.pdu_type = pdu_type
+        self.repetitions = error_index  # of a GETBULK, else 0
+        names = [VarBind(oid, NULL, None) for oid in self.oids]
         pdu = encode_pdu(pdu_type, ID_AT_LEAST, error_status, error_index, names)
         whole = pdu if version == V3 else wrap(version, community, pdu)
         _, start, _ = read_header(pdu, 0, len(pdu))

@@ -18,8 +18,8 @@ from typing import Any
 
 from netmon.clock import Clock
 from netmon.collectors.snmp.ber import BerError, OidCache
-from netmon.collectors.snmp.exchange import Done, Exchange, Lane, Port
-from netmon.collectors.snmp.pdu import RESPONSE, V3, Head, begin, decode_rest, decode_varbinds
+from netmon.collectors.snmp.exchange import Done, Exchange, Lane, Port, Trace
+from netmon.collectors.snmp.pdu import V3, Head, begin, decode_rest, decode_varbinds, error_name
 from netmon.collectors.snmp.request import ID_AT_LEAST, ID_BELOW
 from netmon.collectors.snmp.session import Sent, Session
 from netmon.collectors.snmp.v3 import read_wrapper
@@ -46,6 +46,7 @@ class Transport:
         self._past_order: deque[int] = deque()
         self._oids = OidCache()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.trace: Trace | None = None  # sees every datagram that belongs to a request
 
     def open(self) -> None:
         """Open the sockets; a host without IPv6 just has none of those."""
@@ -149,6 +150,8 @@ class Transport:
             data = exchange.request.with_id(exchange.id)
         else:
             data = self._encode(exchange, exchange.session, now)
+        if self.trace is not None:
+            self.trace("sent", exchange, len(data), now, "")
         try:
             exchange.port.sock.sendto(data, exchange.peer.address)
         except OSError as e:  # no route, or the send buffer is full: as good as lost, the retry may succeed
@@ -177,6 +180,8 @@ class Transport:
     def _expired(self, exchange: Exchange) -> None:
         exchange.timer = None
         self._stats["timeouts"] += 1
+        if self.trace is not None:
+            self.trace("timeout", exchange, 0, self._clock.mono(), "")
         exchange.attempt += 1
         self._leave(exchange)
         if exchange.attempt < exchange.attempts and exchange.port is not None:
@@ -222,17 +227,10 @@ class Transport:
         exchange = self._exchange(head.request_id, port, source)
         if exchange is None:
             return
-        wrong = (
-            "wrong_pdu" if head.pdu_type != RESPONSE
-            else "wrong_version" if head.version != exchange.version
-            else "wrong_community" if head.community != exchange.community
-            else ""
-        )  # fmt: skip
-        if wrong:
-            self._ignore(exchange, wrong)
+        if wrong := exchange.mismatch(head):
+            self._ignore(exchange, wrong, len(data))
             return
-        now = self._clock.mono()
-        self._accept(exchange, head, data, now, now - exchange.sent_mono if exchange.attempt == 0 else None)
+        self._accept(exchange, head, data, len(data), exchange.attempt == 0)
 
     def _secured(self, port: Port, data: bytes, at: int, end: int, source: Any) -> None:
         """A v3 message: its session judges it."""
@@ -242,19 +240,21 @@ class Transport:
             return
         session = exchange.session
         if session is None:
-            self._ignore(exchange, "wrong_version")
+            self._ignore(exchange, "wrong_version", len(data))
             return
         now = self._clock.mono()
         newest = wrapper.message_id == next(reversed(exchange.messages))
         sent = Sent(exchange.id, exchange.messages[wrapper.message_id], newest)
         verdict = session.judge(data, wrapper, sent, now)
         if verdict.head is not None:
-            self._accept(exchange, verdict.head, verdict.data, now, now - exchange.sent_mono if newest else None)
+            self._accept(exchange, verdict.head, verdict.data, len(data), newest)
             return
         if verdict.action == "ignored":
-            self._ignore(exchange, verdict.what, verdict.reason)
+            self._ignore(exchange, verdict.what, len(data), verdict.reason)
             return
         self._stats[f"report_{verdict.what}"] += 1
+        if self.trace is not None:
+            self.trace("report", exchange, len(data), now, verdict.what)
         again = exchange.attempt, verdict.what
         if verdict.action == "again" and again not in exchange.repeated:
             exchange.repeated.add(again)
@@ -277,17 +277,24 @@ class Transport:
             return None
         return exchange
 
-    def _ignore(self, exchange: Exchange, what: str, reason: str = "") -> None:
+    def _ignore(self, exchange: Exchange, what: str, size: int, reason: str = "") -> None:
         self._stats[what] += 1
+        if self.trace is not None:
+            self.trace("ignored", exchange, size, self._clock.mono(), what)
         exchange.reason = reason or what
 
-    def _accept(self, exchange: Exchange, head: Head, data: bytes, now: float, rtt_s: float | None) -> None:
+    def _accept(self, exchange: Exchange, head: Head, data: bytes, size: int, timed: bool) -> None:
+        """``size`` of the datagram; ``timed``: the reply cannot be to an earlier transmission."""
         try:  # a cache of reply layouts goes here: it answers instead of the general decoder
             varbinds = decode_varbinds(data, head.start, head.end, self._oids)
         except BerError:
-            self._ignore(exchange, "malformed")
+            self._ignore(exchange, "malformed", size)
             return
         self._stats["replies"] += 1
+        now = self._clock.mono()
+        if self.trace is not None:
+            what = error_name(head.error_status) if head.error_status else f"{len(varbinds)} varbinds"
+            self.trace("reply", exchange, size, now, what)
         self._forget(exchange)
-        exchange.peer.answered(now, rtt_s)
+        exchange.peer.answered(now, now - exchange.sent_mono if timed else None)
         exchange.done(exchange, head, varbinds)
