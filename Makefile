@@ -6,9 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PYTEST_ARGS ?=
+SOAK_S ?= 3600
+SOAK_DIR ?= build/soak
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit live rules dashboards clean
+.PHONY: help demo test check unit live soak rules dashboards clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -31,6 +33,9 @@ unit: $(VENV)/.test ## only the tests that need no server
 
 live: $(VENV)/.test ## only the tests against real servers and a real browser
 	$(BIN)/pytest -m "live or e2e" $(PYTEST_ARGS)
+
+soak: $(VENV)/.test ## fuzz what reads SNMP for SOAK_S seconds (an hour)
+	$(BIN)/python -m tests.fuzz.fuzz_snmp $(SOAK_DIR)/corpus -max_total_time=$(SOAK_S) -timeout=5 -max_len=1500 -artifact_prefix=$(SOAK_DIR)/
 
 rules: $(VENV)/.test ## write the Prometheus rules from the catalogue
 	$(BIN)/netmon rules export
