@@ -193,13 +193,8 @@ class Spool:
         spooled = [r for r in batch.readings if not r.retained]  # a replay is in the history already, at its true time
         if self.sinks:
             db.executemany(spooldb.APPEND, [(r.sensor, r.value, r.received_at, r.at, r.skew_s) for r in spooled])
-        newest: dict[str, Reading] = {}
-        for reading in spooled:
-            known = newest.get(reading.sensor)
-            if known is None or reading.moment >= known.moment:
-                newest[reading.sensor] = reading
         db.executemany(
-            spooldb.SAVE_LAST, [(r.sensor, r.value, r.received_at, r.at, r.skew_s, r.moment) for r in newest.values()]
+            spooldb.SAVE_LAST, [(r.sensor, r.value, r.received_at, r.at, r.skew_s, r.moment) for r in spooled]
         )
         self._put_aside(db, batch.bad)
         self._remember(db, batch)

@@ -44,7 +44,8 @@ class SpoolMachine(RuleBasedStateMachine):
             if not reading.retained:
                 self.all.append(reading)
                 known = self.last.get(reading.sensor)
-                if known is None or reading.moment >= known.moment:
+                set_back = known is not None and known.moment > reading.received_at  # the clock was, meanwhile
+                if known is None or reading.moment >= known.moment or set_back:
                     self.last[reading.sensor] = reading
 
     @rule(sink=st.sampled_from(SINKS), count=st.integers(1, 6))
