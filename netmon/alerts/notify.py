@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 ATTEMPT_S = 60.0  # channels have time limits of their own; this is for one that forgot
 RECORD_S = 2 * 86400.0  # longer than closed incidents are kept in the state: their end may still be news to somebody
+KEEP_TRYING_S = 6 * 3600.0  # older news than this is no news; its end is told all the same
 MAX_WAITING = 5000  # messages; more are recorded as failed: nobody reads five thousand messages
 SENDERS: Mapping[str, Callable[[Channel, Outgoing], None]] = {"apprise": apprise_channel.send, "http": http.send}
 
@@ -186,13 +187,16 @@ class Notifier:
             "message not sent id=%s attempt=%d reason=%s error=%s", intent.id, intent.attempts, error.reason, error
         )
         self._note(intent.channel, "failed", failing=True)
-        if error.retryable and intent.attempts <= len(waits):
+        other = self.record.fallback_of(intent)
+        # With nobody to take over, a gateway that is away for an hour must not cost the message: the last wait repeats.
+        alone = other is None and self._clock.now() - intent.created_at < KEEP_TRYING_S
+        if error.retryable and waits and (intent.attempts <= len(waits) or alone):
             await self._record((intent, str(error)))
-            self._push(intent, self._clock.mono() + waits[intent.attempts - 1])
+            self._push(intent, self._clock.mono() + waits[min(intent.attempts, len(waits)) - 1])
             return
         log.error("message given up id=%s channel=%s", intent.id, intent.channel)
         results = [(replace(intent, state="failed"), str(error))]
-        if (other := self.record.fallback_of(intent)) is not None:
+        if other is not None:
             log.info("message goes to the fallback id=%s channel=%s", other.id, other.channel)
             results.append((replace(other, state="pending"), ""))
         await self._record(*results)

@@ -7,6 +7,7 @@ import json
 import logging
 import socketserver
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -114,6 +115,20 @@ def test_tried_again_until_it_works(tmp_path: Path) -> None:
 
         run(bench, work)
         assert len({json.loads(b)["id"] for b in sink.bodies}) == 1, "the same message keeps its id"
+
+
+@pytest.mark.parametrize(("age_s", "sent"), [(0.0, 1), (7 * 3600.0, 0)])
+def test_without_a_fallback_fresh_news_is_tried_on(tmp_path: Path, age_s: float, sent: int) -> None:
+    with http_sink(*[(503, "busy")] * 5, (200, "OK")) as sink:
+        bench = Bench(tmp_path, sms(sink.port))
+
+        async def work() -> None:
+            await bench.send(intent(created_at=time.time() - age_s))
+            await bench.until(lambda: not bench.notifier.depth)
+            assert bench.results["sms", "failed"] == (5 if sent else 3)
+
+        run(bench, work)
+    assert bench.results["sms", "sent"] == sent
 
 
 def test_after_all_attempts_the_fallback_takes_over(tmp_path: Path) -> None:
