@@ -34,7 +34,8 @@ unit: $(VENV)/.test ## only the tests that need no server
 live: $(VENV)/.test ## only the tests against real servers and a real browser
 	$(BIN)/pytest -m "live or e2e" $(PYTEST_ARGS)
 
-soak: $(VENV)/.test ## fuzz what reads SNMP for SOAK_S seconds (an hour)
+soak: $(VENV)/.test ## look for new counterexamples, then fuzz what reads SNMP for SOAK_S seconds (an hour)
+	HYPOTHESIS_PROFILE=soak $(BIN)/pytest -q tests/property
 	$(BIN)/python -m tests.fuzz.fuzz_snmp $(SOAK_DIR)/corpus -max_total_time=$(SOAK_S) -timeout=5 -max_len=1500 -artifact_prefix=$(SOAK_DIR)/
 
 rules: $(VENV)/.test ## write the Prometheus rules from the catalogue

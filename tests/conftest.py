@@ -16,8 +16,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no reason to fail: what a property test checks is never how fast it is checked.
-settings.register_profile("netmon", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("netmon")
+# The same examples at every run, so that a change is judged by what it changes; `make soak` looks for new ones.
+QUIET = [HealthCheck.too_slow]
+settings.register_profile("netmon", deadline=None, suppress_health_check=QUIET, derandomize=True)
+settings.register_profile("soak", deadline=None, suppress_health_check=QUIET)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "netmon"))
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
