@@ -36,7 +36,7 @@ def sort_key(text: str) -> SortKey:
             base, tone = _split(letter)
             rank = _ALPHABET.get(base)
             # Spaces before numbers before letters, whatever else stays in the order of its code.
-            letters.append((2, rank) if rank is not None else (0, ord(base)))
+            letters.append((2, rank) if rank is not None else (0, ord(base[0]) if base else 0))
             tones.append(tone)
     return tuple(letters), tuple(tones), text
 
