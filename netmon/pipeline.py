@@ -7,6 +7,7 @@ it decides is committed by the store before anything is sent.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -122,10 +123,9 @@ class Pipeline:
 
     async def wait(self) -> None:
         """Until there is news, at most a second."""
-        try:
-            await asyncio.wait_for(self._news.wait(), STEP_S)
-        except TimeoutError:
-            pass
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STEP_S):
+                await self._news.wait()
         self._news.clear()
 
     async def step(self) -> list[Change]:

@@ -7,6 +7,7 @@ runner here owns success, duration and counters; a poll function only polls (STY
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import logging
 import math
@@ -134,10 +135,9 @@ class Scheduler:
     async def _sleep_until_due(self) -> None:
         self._wake.clear()
         wait_s = max(0.0, self._heap[0][0] - self._clock.mono()) if self._heap else 3600.0
-        try:
-            await asyncio.wait_for(self._wake.wait(), wait_s)
-        except TimeoutError:
-            pass
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
 
     def _plan_next(self, slot: _Slot, now: float) -> None:
         every = slot.interval_s

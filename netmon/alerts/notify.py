@@ -127,7 +127,8 @@ class Notifier:
             now = self._clock.mono()
             later = [due for due, _, _ in self._due if due > now]
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), min(later) - now if later else None)
+                async with asyncio.timeout(min(later) - now if later else None):
+                    await self._changed.wait()
 
     def _launch(self) -> None:
         """Start one attempt for each idle channel that has something due, the oldest first."""
@@ -173,7 +174,8 @@ class Notifier:
         send = SENDERS[channel.kind]
         loop = asyncio.get_running_loop()
         try:
-            await asyncio.wait_for(loop.run_in_executor(self._threads, send, channel, message), ATTEMPT_S)
+            async with asyncio.timeout(ATTEMPT_S):
+                await loop.run_in_executor(self._threads, send, channel, message)
         except CollectError:
             raise
         except TimeoutError:

@@ -69,8 +69,9 @@ class Resolver:
                         self._on_result(target, destination(probe, found), "")
                 self._news.clear()
                 wait = min((self._due.get(target, 0.0) for target in self._names), default=0.0) - loop.time()
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), max(wait, 0.0))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(wait, 0.0)):
+                        await self._news.wait()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # a name server that is silent must not hold the loop
 

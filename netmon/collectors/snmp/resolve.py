@@ -36,7 +36,8 @@ class Resolver:
             if literal is not None:  # getaddrinfo gives the scope id of fe80::1%eth0 and the canonical text
                 info = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
             else:
-                info = await asyncio.wait_for(self._look_up(host, port), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    info = await self._look_up(host, port)
         except (OSError, UnicodeError, TimeoutError) as e:
             raise CollectError("resolve", f"{host}: name cannot be resolved: {e or 'no answer'}") from e
         family, address = int(info[0][0]), info[0][4]
