@@ -153,7 +153,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ("faults: []", "must be a list of faults"),
         ("just text", "must be a list of faults"),
         ("- [", "not valid YAML"),
-        ("[" * 50_000, "not valid YAML: nested too deeply"),
+        ("[" * 50_000, "not valid YAML: (nested too deeply|.*maximum nesting)"),
         (b"- \xff", "not valid YAML"),
     ],
 )
