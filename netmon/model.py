@@ -303,7 +303,8 @@ class Reading:
     """One value of one sensor. ``at`` is the device's own time if it gave one, ``received_at`` ours.
 
     ``skew_s`` is not 0 where the device's clock was off by more than is allowed: then ``at`` has been moved by it so
-    that the arrival time holds, and ``at + skew_s`` is what the device said.
+    that the arrival time holds, and ``at + skew_s`` is what the device said. ``gone``: no value at all (it is NaN), but
+    word that the sensor is away now (its will, its gateway, a Sparkplug death); it stays so until its next value.
     """
 
     sensor: str
@@ -312,6 +313,7 @@ class Reading:
     at: float | None = None
     retained: bool = False
     skew_s: float = 0.0
+    gone: bool = False
 
     @property
     def moment(self) -> float:

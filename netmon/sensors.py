@@ -33,7 +33,7 @@ def step(
     ``broker_connected`` is None where readings do not come through a broker.
     """
     new = _hearing(view, now, via_condition, broker_connected)
-    if reading is not None and reading.sensor == sensor.id:
+    if reading is not None and reading.sensor == sensor.id and not reading.gone:
         new = _take(new, kind, reading)
     state = _state(new, view, kind, now, via_condition, broker_connected)
     return new if state == view.state else replace(new, state=state, since=_since(new, state, kind, now))

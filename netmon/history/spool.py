@@ -190,7 +190,8 @@ class Spool:
         return db
 
     def _append(self, db: sqlite3.Connection, batch: Batch) -> None:
-        spooled = [r for r in batch.readings if not r.retained]  # a replay is in the history already, at its true time
+        # A replay is in the history already, at its true time; word that a sensor is away is no value.
+        spooled = [r for r in batch.readings if not r.retained and not r.gone]
         if self.sinks:
             db.executemany(spooldb.APPEND, [(r.sensor, r.value, r.received_at, r.at, r.skew_s) for r in spooled])
         db.executemany(

@@ -179,7 +179,10 @@ netmon:
         ("modules: {a: &x [*x]}", "an alias holds itself"),
         ("modules:\n  a: {walk: [1.3.6.1]}\n  a: {walk: [1.3.6.1]}\n", 'key "a" is there twice'),
         ("- a", "not a mapping"),
-        ("a: 1\nb: " + "[" * 50_000, "p.yml:2: not valid YAML: (nested too deeply|exceeded maximum nesting)"),  # libyaml alone would crash
+        (
+            "a: 1\nb: " + "[" * 50_000,
+            "p.yml:2: not valid YAML: (nested too deeply|exceeded maximum nesting)",
+        ),  # libyaml alone would crash
         ("{a: " * 50_000, "not valid YAML: (nested too deeply|.*maximum nesting)"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,9 @@ from paho.mqtt.client import MQTTMessage
 
 from netmon.clock import Clock
 from netmon.collectors.mqtt.commit import CATCH_UP_PAUSE_S, FORGET_S, Committer
-from netmon.collectors.mqtt.decode.record import Record
+from netmon.collectors.mqtt.decode.record import GONE, HERE, Record
 from netmon.collectors.mqtt.decode.units import convert
-from netmon.collectors.mqtt.intake import Seen, chosen, compile_plan, correction, digest, routes_of, take
+from netmon.collectors.mqtt.intake import Seen, Use, chosen, compile_plan, correction, digest, routes_of, take
 from netmon.config import MqttConfig
 from netmon.history.spool import Batch, Spool, SpoolError
 from netmon.model import Inventory, Reading, Sensor, SensorType
@@ -53,6 +54,22 @@ def test_one_message_feeds_several_sensors() -> None:
     found = taken("site/1", pack)
     assert found.readings == [Reading("room", 21.5, NOW), Reading("mains", 230.0, NOW)]
     assert found.reason == ""
+
+
+def test_word_that_a_device_is_gone_reaches_all_its_sensors_and_is_no_value() -> None:
+    gone = take([Use(lambda payload, now: [GONE], PLAN["site/1"][0].sensors)], b"", NOW, retained=True, skew_limit_s=1)
+    assert [(r.sensor, r.gone, r.retained, math.isnan(r.value)) for r in gone.readings] == [
+        ("room", True, True, True),
+        ("mains", True, True, True),
+    ]
+    here = take([Use(lambda payload, now: [HERE], PLAN["site/1"][0].sensors)], b"", NOW, retained=True, skew_limit_s=1)
+    assert (here.readings, here.reason) == ([], "")
+
+
+def test_values_kept_by_the_device_say_nothing_of_its_clock() -> None:
+    old = Record("temp", 20.0, "Cel", NOW - 9000, kind="old")
+    found = take([Use(lambda payload, now: [old], PLAN["site/3"][0].sensors)], b"", NOW, retained=False, skew_limit_s=1)
+    assert (found.readings, found.skew_s) == ([Reading("one", 20.0, NOW, NOW - 9000)], None)
 
 
 def test_a_payload_cannot_name_another_sensor() -> None:

@@ -84,6 +84,7 @@ def test_last_reading_is_the_newest_measured_not_the_last_arrived(opened: Opener
     spool = opened()
     spool.append(Batch([Reading("a", 1, 100.0), Reading("a", 2, 101.0, at=50.0), Reading("b", 3, 102.0)]))
     spool.append(Batch([Reading("a", 4, 103.0, at=60.0), Reading("a", 9, 104.0, retained=True)]))
+    spool.append(Batch([Reading("b", float("nan"), 105.0, gone=True)]))
     expected = [Reading("a", 1, 100.0), Reading("b", 3, 102.0)]
     assert spool.last_readings() == expected
     assert values(spool) == [1, 2, 3, 4], "late ones go to the history, replays do not"

@@ -67,40 +67,49 @@ def take(uses: Iterable[Use], payload: bytes, received_at: float, *, retained: b
     readings: list[Reading] = []
     reason = detail = ""
     skew_s: float | None = None
+    told = False  # something that is no value
     for use in uses:
+        records: Sequence[Record]
         try:
             records = use.decode(payload, received_at)
         except DecodeError as error:
             reason, detail = error.reason, str(error)
-            continue
+            records = error.records
+        word = [record for record in records if record.kind in ("gone", "here")]
+        told = told or bool(word)
         skew_s = skew(records, received_at)
         moved_s = 0.0 if retained else correction(skew_s, skew_limit_s, late_s)
         for sensor, unit in use.sensors:
+            if any(record.kind == "gone" for record in word):
+                readings.append(Reading(sensor.id, math.nan, received_at, retained=retained, gone=True))
             for record in chosen(records, sensor.field):
                 value = convert(record.value, record.unit, unit)
                 if value is None:
                     reason, detail = "unit", f"{sensor.id}: {record.unit} is not {unit}"
                     continue
-                at = None if record.at is None else record.at - moved_s
-                readings.append(
-                    Reading(sensor.id, value, received_at, at, retained, moved_s if at is not None else 0.0)
-                )
-    if not readings and not reason:
+                off_s = moved_s if record.at is not None and record.kind != "old" else 0.0
+                at = None if record.at is None else record.at - off_s
+                readings.append(Reading(sensor.id, value, received_at, at, retained, off_s))
+    if not readings and not reason and not told:
         reason, detail = "no_value", "no field of the inventory's sensors is in it"
     return Taken(readings, reason, detail, skew_s)
 
 
 def chosen(records: Sequence[Record], field: str) -> list[Record]:
     """The records a sensor means: by full name, else by short name; without a field, all if they have one name."""
+    values = [record for record in records if record.kind in ("value", "old")]
     if not field:
-        return list(records) if len({record.name for record in records}) == 1 else []
-    exact = [record for record in records if record.name == field]
-    return exact or [record for record in records if record.local == field]
+        return values if len({record.name for record in values}) == 1 else []
+    exact = [record for record in values if record.name == field]
+    return exact or [record for record in values if record.local == field]
 
 
 def skew(records: Sequence[Record], received_at: float) -> float | None:
-    """How far the device's newest time is from ours (a pack may hold older values too, rightly)."""
-    times = [record.at for record in records if record.at is not None]
+    """How far the device's newest time is from ours (a pack may hold older values too, rightly).
+
+    Values that the device had kept for us say nothing of its clock.
+    """
+    times = [record.at for record in records if record.at is not None and record.kind != "old"]
     return max(times) - received_at if times else None
 
 

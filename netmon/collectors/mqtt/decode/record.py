@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import orjson
 
 from netmon.errors import NetmonError
 
+Kind = Literal["value", "old", "gone", "here"]
+
 
 class Record(NamedTuple):
-    """One number of a payload. ``at`` is the device's own time (UTC Unix seconds), None if it gave none."""
+    """One number of a payload. ``at`` is the device's own time (UTC Unix seconds), None if it gave none.
+
+    ``kind``: a ``value``, an ``old`` one that the device had kept for us while it was cut off, or no number but word
+    that all of the device's sensors are ``gone`` (or ``here``, which is no proof that they measure).
+    """
 
     name: str
     value: float
     unit: str
     at: float | None
     local: str = ""  # the short name where ``name`` was put together from parts
+    kind: Kind = "value"
+    device: str = ""  # whose it is, where the payload says so
+
+
+GONE = Record("", math.nan, "", None, kind="gone")
+HERE = Record("", math.nan, "", None, kind="here")
 
 
 class DecodeError(NetmonError):
-    """A payload that cannot be understood. ``reason`` is a short metric label."""
+    """A payload that cannot be understood. ``reason`` is a short metric label, ``records`` what was read before."""
 
-    def __init__(self, reason: str, message: str = "") -> None:
+    def __init__(self, reason: str, message: str = "", records: Sequence[Record] = ()) -> None:
         self.reason = reason
+        self.records = records
         super().__init__(message or reason)
 
 
