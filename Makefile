@@ -10,7 +10,7 @@ SOAK_S ?= 3600
 SOAK_DIR ?= build/soak
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit live soak rules dashboards clean
+.PHONY: help demo test check unit live soak bench rules dashboards clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -37,6 +37,10 @@ live: $(VENV)/.test ## only the tests against real servers and a real browser
 soak: $(VENV)/.test ## look for new counterexamples, then fuzz what reads SNMP for SOAK_S seconds (an hour)
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest -q tests/property
 	$(BIN)/python -m tests.fuzz.fuzz_snmp $(SOAK_DIR)/corpus -max_total_time=$(SOAK_S) -timeout=5 -max_len=1500 -artifact_prefix=$(SOAK_DIR)/
+
+bench: $(VENV)/.test ## measure (20 minutes), write bench/results and docs; ARGS="snmp --only cpu" for a part
+	@sh tools/servers.sh
+	@$(BIN)/python -m bench $(ARGS)
 
 rules: $(VENV)/.test ## write the Prometheus rules from the catalogue
 	$(BIN)/netmon rules export

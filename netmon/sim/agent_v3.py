@@ -61,8 +61,11 @@ class AgentV3:
 
     def reply(self, asked: Asked, status: int, index: int, varbinds: list[pdu.VarBind]) -> bytes:
         """The response to a request, at its level."""
-        body = pdu.encode_pdu(pdu.RESPONSE, asked.message.request_id, status, index, varbinds)
-        return self._wrap(asked.message_id, asked.level, asked.context, body)
+        return self.wrap(asked, pdu.encode_pdu(pdu.RESPONSE, asked.message.request_id, status, index, varbinds))
+
+    def wrap(self, asked: Asked, response: bytes) -> bytes:
+        """The message around a response PDU that somebody else encoded."""
+        return self._wrap(asked.message_id, asked.level, asked.context, response)
 
     def report(self, message_id: int, what: Oid, level: int = 0, request_id: int = 0) -> bytes:
         """A report with a counter of its own for each kind."""

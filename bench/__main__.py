@@ -1,0 +1,82 @@
+"""`python -m bench [TOPIC...] [--only PART,...] [--quick] [--seed N]`: measure, write results and tables.
+
+A whole run of a topic writes bench/results/TOPIC.json and its section of docs/reference/benchmarks.md. A run of some
+parts, or a quick one, prints what it found and writes nothing there: half a results file would be worth nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bench import snmp
+from bench.children import BenchError
+from bench.report import PAGE, ROOT, Options, provenance, say, write_results, write_section
+
+
+class Topic(NamedTuple):
+    """``parts`` measure, by name; ``page`` makes the text of the results."""
+
+    parts: Mapping[str, Callable[[Options], Mapping[str, Any]]]
+    page: Callable[[Mapping[str, Any]], str]
+
+
+TOPICS = {"snmp": Topic(snmp.PARTS, snmp.page)}
+
+
+def run(name: str, topic: Topic, only: Sequence[str], options: Options, command: str) -> None:
+    """Measure one topic. A part that cannot be measured is no failure of the bench: it stands in the results."""
+    result: dict[str, Any] = {**provenance(command, options.seed), "missing": {}}
+    for part, measure in topic.parts.items():
+        if only and part not in only:
+            continue
+        began = time.monotonic()
+        say(f"{name}: {part} begins")
+        try:
+            found = dict(measure(options))
+        except BenchError as error:
+            found = {"missing": {part: str(error)}}
+            say(f"{name}: {part} could not be measured: {error}")
+        result["missing"] |= found.pop("missing", {})
+        result |= found
+        say(f"{name}: {part} took {time.monotonic() - began:.0f} s")
+    text = topic.page(result)
+    print(text)
+    if only or options.quick:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+        say("a partial run: results and page stay as they are")
+    else:
+        path = write_results(name, result)
+        write_section(name, text)
+        say(f"written: {path.relative_to(ROOT)}, {PAGE.relative_to(ROOT)}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=f"what to measure, of {', '.join(TOPICS)}; else all")
+    parser.add_argument("--only", default="", metavar="PART,...", help="only these parts; nothing is written")
+    parser.add_argument("--quick", action="store_true", help="a small trial run; nothing is written")
+    parser.add_argument("--seed", type=int, default=20250701, help="of the simulated values")
+    given = parser.parse_args(argv)
+    logging.disable(logging.INFO)
+    only = [part for part in given.only.split(",") if part]
+    wanted = given.topics or list(TOPICS)
+    known = {part for name in wanted if name in TOPICS for part in TOPICS[name].parts}
+    if wrong := [*(set(wanted) - TOPICS.keys()), *(set(only) - known)]:
+        parser.error(f"there is no {', '.join(wrong)}; topics: {', '.join(TOPICS)}; parts: {', '.join(sorted(known))}")
+    args = " ".join(map(shlex.quote, sys.argv[1:] if argv is None else argv))
+    command = f'make bench ARGS="{args}"' if args else "make bench"
+    options = Options(given.seed, given.quick)
+    for name in wanted:
+        run(name, TOPICS[name], only, options, command)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
