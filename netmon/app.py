@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -36,12 +37,13 @@ from netmon.collectors.snmp.profiles import Profiles, load_profiles
 from netmon.collectors.trap_socket import TrapSocket
 from netmon.collectors.traps import Traps, own_engine_id
 from netmon.errors import CollectError, NetmonError, Problem, Refused
+from netmon.history.linesamples import LineSamples
 from netmon.history.spool import Spool
-from netmon.history.store import Store
+from netmon.history.store import Store, StoreError
 from netmon.influx import InfluxWriter
 from netmon.inventory import Loaded
 from netmon.metrics import SelfMetrics, build_registry
-from netmon.model import Device, Incident, Inventory, PollResult, Probe
+from netmon.model import Device, Incident, Inventory, LineSample, PollResult, Probe
 from netmon.pipeline import KEEP_CLOSED_S, Pipeline
 from netmon.reload import Reloader
 from netmon.scheduler import Scheduler
@@ -61,6 +63,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT_S = 10.0  # DESIGN.md, Storage: what happened after the last one is unknown, not up
 LEAST_DRAIN_S = 1.0
 SAVE_VIEWS_S = 60.0
+SAMPLES_AT_ONCE = 5000
 TIDY_S = 86400.0
 SYS_UPTIME = (1, 3, 6, 1, 2, 1, 1, 3, 0)  # SNMPv2-MIB sysUpTime.0: every agent has it
 
@@ -122,6 +125,7 @@ class App:
         self.store = Store(folder / "netmon.db")
         stack.push_async_callback(self.store.close)
         await self.store.open(self.clock.now())
+        self.samples = LineSamples(self.store)
         sinks = ("influx",) if config.influx.url else ()
         self.spool = await asyncio.to_thread(Spool, folder / "spool.db", config.influx.spool_max_bytes, sinks)
         stack.push_async_callback(asyncio.to_thread, self.spool.close)
@@ -154,6 +158,7 @@ class App:
             poll_now=lambda device: self.scheduler.poll_now(device),
             broker_connected=self.broker_connected,
         )
+        self.pipeline.fold.remember(await self.samples.recall(self.clock.now()))
         for view in (await asyncio.to_thread(self.spool.load_views)).values():
             self.pipeline.fold.sensor(view)
         stack.push_async_callback(self._last_step)
@@ -260,6 +265,7 @@ class App:
         if not self._reloader.started.is_set():
             return  # it could not start: nothing was seen that could be judged
         await self._step()
+        await self._save_samples()
         await self._save_views()
 
     async def _housekeeping(self) -> None:
@@ -271,6 +277,7 @@ class App:
                 self.pipeline.clock_stepped(step)
             now = self.clock.now()
             await self.store.heartbeat(now)
+            await self._save_samples()
             if self.clock.mono() >= tidy_mono:
                 tidy_mono = self.clock.mono() + TIDY_S
                 await self._tidy(now)
@@ -285,8 +292,21 @@ class App:
         self.notifier.record.keep_only(self.state.incidents, now - KEEP_CLOSED_S)
         try:
             await self.store.tidy(now)
+            await self.samples.forget(now - self.config.history.line_samples_s)
         except NetmonError as error:
             log.error("old rows not removed error=%s", error)
+
+    async def _save_samples(self) -> None:
+        """What the disk refuses waits in memory for the next time; the store's heartbeat says that it does."""
+        waiting = self.pipeline.samples
+        while batch := list(itertools.islice(waiting, SAMPLES_AT_ONCE)):
+            try:
+                await self.samples.save(batch)
+            except StoreError:
+                return
+            for sample in batch:
+                if waiting and waiting[0] is sample:  # else it was dropped meanwhile
+                    waiting.popleft()
 
     async def _save_views(self) -> None:
         try:
@@ -369,6 +389,9 @@ class App:
             return False
         await self.store.commit_step([change], [], {}, self.clock.now())
         return True
+
+    async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
+        return await self.samples.read(line, since, until, step)
 
     # --- signals -----------------------------------------------------------------------------------------------------
 

@@ -87,6 +87,13 @@ class InfluxConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryConfig:
+    """How long netmon itself keeps what it has measured (DOMAIN.md section 2.2: 13 months of five-minute samples)."""
+
+    line_samples_s: float = 400 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
 class AlertConfig:
     """When a finding becomes an incident and a message (MESSAGES.md, defaults of telling)."""
 
@@ -157,6 +164,7 @@ class Config:
     traps: TrapConfig = field(default_factory=TrapConfig)
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     influx: InfluxConfig = field(default_factory=InfluxConfig)
+    history: HistoryConfig = field(default_factory=HistoryConfig)
     alerts: AlertConfig = field(default_factory=AlertConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
     web: WebConfig = field(default_factory=WebConfig)

@@ -6,10 +6,10 @@ Each fold owns the series it writes (`Gauges.replace`), so what a device or a se
 from __future__ import annotations
 
 import datetime as dt
-from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from netmon import rates
+from netmon.line_samples import P95, Sampler
 from netmon.model import (
     CONDITIONS,
     SENSOR_STATES,
@@ -17,6 +17,7 @@ from netmon.model import (
     Inventory,
     Labels,
     Line,
+    LineSample,
     PollResult,
     Port,
     Subject,
@@ -26,39 +27,9 @@ from netmon.model import (
 from netmon.state import Reach, SensorView, State
 from netmon.topology import Topology
 
-P95_SAMPLE_S = 300.0  # TT 06/2026/TT-BKHCN, article 5.6: samples every 5 minutes
-P95_SAMPLES = 2016  # ... over 7 days
+PROBES_S = 15.0  # how often round trip, loss and jitter are looked at for the five-minute samples
 REACHABLE = ("up", "degraded")
 LOST = ("down", "unreachable")
-
-
-class P95:
-    """The 95th percentile of five-minute means over the last 7 days, one direction of one line."""
-
-    def __init__(self) -> None:
-        self._buckets, self._means = array("l"), array("d")  # tuples would take 150 MB for 310 sites
-        self._bucket = -1
-        self._sum = self._count = 0.0
-        self._value: float | None = None  # sorting a week for every poll of every line would cost a core's percents
-
-    def add(self, at: float, value: float) -> None:
-        """Take one rate; a bucket counts when the next one begins."""
-        bucket = int(at // P95_SAMPLE_S)
-        if bucket != self._bucket and self._count:
-            self._buckets.append(self._bucket)
-            self._means.append(self._sum / self._count)
-            self._sum = self._count = 0.0
-            old = min(sum(1 for known in self._buckets if known < bucket - P95_SAMPLES), len(self._means) - 1)
-            del self._buckets[:old], self._means[:old]
-            ordered = sorted(self._means)
-            self._value = ordered[-(-len(ordered) * 95 // 100) - 1]
-        self._bucket = bucket
-        self._sum += value
-        self._count += 1
-
-    def value(self) -> float | None:
-        """Nearest-rank percentile; None before the first full bucket."""
-        return self._value
 
 
 class Fold:
@@ -67,7 +38,9 @@ class Fold:
     def __init__(self, state: State, topology: Topology) -> None:
         self._state = state
         self._before: dict[str, PollResult] = {}  # the last good poll of each device
-        self._p95: dict[tuple[str, str], P95] = {}
+        self._sampler = Sampler()
+        self._p95: dict[str, tuple[P95, P95]] = {}  # line -> in, out
+        self._probes_at = float("-inf")
         self.set_inventory(state.inventory, topology)
 
     def set_inventory(self, inventory: Inventory, topology: Topology) -> None:
@@ -94,8 +67,12 @@ class Fold:
         for subject in [s for s in state.verdicts if s.id not in known[s.kind]]:
             del state.verdicts[subject]
             gauges.replace(f"verdict:{subject.kind}:{subject.id}", ())
-        for key in [k for k in self._p95 if k[0] not in inventory.lines]:
-            del self._p95[key]
+        self._sampler.keep_only(inventory.lines)
+        for gone in [line for line in self._p95 if line not in inventory.lines]:
+            del self._p95[gone]
+            gauges.replace(f"p95:{gone}", ())
+        for name in self._p95:
+            self._show_p95(name)
         for reach in state.reach.values():
             self._show_reach(reach)
         for verdict in state.verdicts.values():
@@ -150,14 +127,52 @@ class Fold:
             series = labels(**place, direction=direction)
             if bps is not None and capacity:
                 yield Figure("netmon_line_utilization_ratio", series, bps / capacity)
-                p95 = self._p95.setdefault((line.id, direction), P95())
-                p95.add(port.at, bps / capacity)
-                if (value := p95.value()) is not None:
-                    yield Figure("netmon_line_p95_ratio", series, value)
+                self._sampler.add(line.id, port.at, **{f"{direction}_ratio": bps / capacity})
             if error is not None:
                 yield Figure("netmon_line_error_ratio", series, error)
             if discard is not None:
                 yield Figure("netmon_line_discard_ratio", series, discard)
+
+    # --- five-minute samples -----------------------------------------------------------------------------------------
+
+    def remember(self, known: Mapping[str, tuple[P95, P95]]) -> None:
+        """The percentiles of the week before a restart, by line: in, out."""
+        self._p95 |= {line: pair for line, pair in known.items() if line in self._state.inventory.lines}
+        for line in self._p95:
+            self._show_p95(line)
+
+    def samples(self, now: float) -> list[LineSample]:
+        """Five-minute samples that are complete; to be called every second or so."""
+        if not 0.0 <= now - self._probes_at < PROBES_S:
+            self._probes_at = now
+            self._sample_probes(now)
+        found = self._sampler.close(now)
+        for sample in found:
+            if sample.line not in self._p95:
+                self._p95[sample.line] = P95(), P95()
+            for p95, mean in zip(self._p95[sample.line], (sample.in_ratio, sample.out_ratio), strict=True):
+                p95.add(sample.at, mean)
+            self._show_p95(sample.line)
+        return found
+
+    def _sample_probes(self, now: float) -> None:
+        for line in self._state.inventory.lines:
+            reach = self._state.reach.get(line)
+            if reach is None or reach.lost is None or self._condition("line", line) == "unknown":
+                continue  # what netmon cannot see is not lost
+            if reach.lost:
+                self._sampler.add(line, now, loss_ratio=1.0)
+            else:
+                self._sampler.add(line, now, rtt_s=reach.rtt_s, loss_ratio=reach.loss_ratio, jitter_s=reach.jitter_s)
+
+    def _show_p95(self, line: str) -> None:
+        site = self._state.inventory.lines[line].site
+        figures = [
+            Figure("netmon_line_p95_ratio", labels(site=site, line=line, direction=direction), value)
+            for direction, p95 in zip(("in", "out"), self._p95[line], strict=True)
+            if (value := p95.value()) is not None
+        ]
+        self._state.gauges.replace(f"p95:{line}", figures)
 
     # --- reachability and verdicts -----------------------------------------------------------------------------------
 

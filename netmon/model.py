@@ -322,6 +322,19 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class LineSample:
+    """Means of one line over the five minutes from ``at`` (a full multiple of 300). None: nothing was measured."""
+
+    line: str
+    at: int
+    in_ratio: float | None = None  # of the contract bandwidth; `in` is what the site downloads
+    out_ratio: float | None = None
+    rtt_s: float | None = None
+    loss_ratio: float | None = None  # 1 while the line is lost
+    jitter_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """What a device told of itself without being asked (a trap): it makes netmon look, and what netmon sees counts."""
 

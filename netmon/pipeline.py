@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -22,7 +22,19 @@ from netmon.clock import Clock
 from netmon.config import Config
 from netmon.events import Events
 from netmon.fold import Fold
-from netmon.model import Change, Condition, Event, Figure, PollResult, Reading, Sensor, Subject, TimelineEntry, labels
+from netmon.model import (
+    Change,
+    Condition,
+    Event,
+    Figure,
+    LineSample,
+    PollResult,
+    Reading,
+    Sensor,
+    Subject,
+    TimelineEntry,
+    labels,
+)
 from netmon.state import Reach, SensorView, State
 from netmon.topology import Topology
 
@@ -30,6 +42,7 @@ log = logging.getLogger(__name__)
 
 STEP_S = 1.0
 SENSORS_S = 5.0  # silence is noticed within this time; readings are taken at once
+SAMPLES_MOST = 100_000  # a day of 310 lines, for a disk that refuses
 KEEP_CLOSED_S = 86400.0  # closed incidents stay on the page for a day
 
 
@@ -55,6 +68,8 @@ class Pipeline:
         self._news = asyncio.Event()
         self._started_mono = clock.mono()
         self._evaluated_mono = self._sensed_mono = float("-inf")
+        self.samples: deque[LineSample] = deque(maxlen=SAMPLES_MOST)  # complete, and not yet on disk
+        self.samples_dropped = 0
 
     def set_inventory(self, topology: Topology, config: Config) -> None:
         """After a reload; the state's inventory has been set by the caller through the fold."""
@@ -158,6 +173,9 @@ class Pipeline:
                 change.incident.cause.kind,
                 change.incident.cause.confirmed,
             )
+        found = self.fold.samples(now)
+        self.samples_dropped += max(0, len(self.samples) + len(found) - SAMPLES_MOST)
+        self.samples.extend(found)
         self._forget_old(now)
         self._count()
         state.health.evaluated_at = now

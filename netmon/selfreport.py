@@ -61,6 +61,7 @@ class SelfReport:
         app = self._app
         depths = {
             "notify": (app.notifier.depth, app.notifier.dropped),
+            "samples": (len(app.pipeline.samples), app.pipeline.samples_dropped),
             "snmp": (app.engine.waiting, 0),
             "store": (app.store.waiting, app.store.dropped),
             "spool": (app.spool.rows, app.spool.stats["dropped"]),

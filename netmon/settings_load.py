@@ -56,6 +56,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "InfluxConfig.batch": (1, 100_000),
     "InfluxConfig.interval_s": (0.1, 3600),
     "InfluxConfig.spool_max_bytes": (1_000_000, 1e12),
+    "HistoryConfig.line_samples_s": (8 * 86400, 3660 * 86400),  # the rule of 7 days needs a week of them
     "AlertConfig.evaluate_s": (0.1, 300),
     "AlertConfig.upstream_ratio": (0.01, 1),
     "AlertConfig.storm_incidents": (1, 1_000_000),

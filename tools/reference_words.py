@@ -53,6 +53,8 @@ SETTINGS = {
     "mqtt.receive_maximum": "Messages that the broker may send before the first is acknowledged.",
     "mqtt.queue_size": "Messages held in memory at most; beyond it reading stops and the broker keeps them.",
     "mqtt.clock_skew": "If the sensor's own time is further off than this, the time of arrival counts.",
+    "history.line_samples": "How long five-minute samples of the lines are kept (use, round trip, loss, jitter): about "
+    "2.5 MB a day for 310 lines.",
     "influx.url": "History database with the InfluxDB v2 API (InfluxDB, VictoriaMetrics). None: no history is written.",
     "influx.org": "Organisation in it.",
     "influx.bucket": "Bucket in it.",

@@ -49,6 +49,12 @@ MIGRATIONS = (
     ALTER TABLE intent ADD COLUMN address TEXT NOT NULL DEFAULT '';
     ALTER TABLE intent ADD COLUMN stage TEXT NOT NULL DEFAULT '';
     """,
+    # Five-minute samples in millionths and microseconds; slot = beginning / 300 s (docs/adr/0006-line-samples.md).
+    """
+    CREATE TABLE line (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE line_sample (line INTEGER NOT NULL, slot INTEGER NOT NULL, in_ppm INTEGER, out_ppm INTEGER,
+        rtt_us INTEGER, loss_ppm INTEGER, jitter_us INTEGER, PRIMARY KEY (line, slot)) WITHOUT ROWID;
+    """,
 )
 
 

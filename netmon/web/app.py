@@ -24,7 +24,7 @@ from netmon.clock import Clock
 from netmon.config import Config
 from netmon.model import Subject
 from netmon.state import State
-from netmon.web import api, detail, machine, pages
+from netmon.web import api, api_history, detail, machine, pages
 from netmon.web.context import Actions, Web, html, token_is_right
 from netmon.web.render import STATIC, Texts, compile_templates
 
@@ -103,6 +103,7 @@ def create_app(
     app.add_middleware(_Headers)
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.include_router(api.router)
+    app.include_router(api_history.router)
     app.add_exception_handler(StarletteHTTPException, _error)
     _add_pages(app, app.state.web)
     machine.add(app, app.state.web)

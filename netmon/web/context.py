@@ -19,6 +19,7 @@ from netmon.alerts.catalog import load_catalog
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import Problem
+from netmon.model import LineSample
 from netmon.state import State
 from netmon.web.live import Live
 from netmon.web.render import Renderer, Texts, assets_version
@@ -36,6 +37,9 @@ class Actions(Protocol):
 
     async def acknowledge(self, incident: int, who: str, note: str) -> object:
         """Record who takes the incident."""
+
+    async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
+        """What is kept of one line, ``step`` five-minute samples averaged into one. Raises StoreError."""
 
     def page(self) -> bytes:
         """The text of /metrics."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from netmon.fold import P95, P95_SAMPLE_S, P95_SAMPLES
+from netmon.line_samples import GRACE_S, P95, SAMPLE_S, WEEK, Sampler
 from netmon.model import Figure, Labels, labels
 from netmon.state import Gauges
 
@@ -63,19 +63,15 @@ steps = st.tuples(st.sampled_from([30.0, 60.0, 299.0, 300.0, 900.0, 86400.0, 3 *
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(steps, max_size=60))
-def test_p95_is_the_nearest_rank_of_the_full_buckets_of_seven_days(rates: list[tuple[float, int]]) -> None:
-    p95, at = P95(), 1_790_000_100.0
-    buckets: dict[int, list[int]] = {}
+def test_p95_is_the_nearest_rank_of_the_closed_slots_of_seven_days(rates: list[tuple[float, int]]) -> None:
+    sampler, p95, at = Sampler(), P95(), 1_790_000_100.0
+    slots: dict[int, list[int]] = {}
     for wait_s, rate in rates:
         at += wait_s
-        p95.add(at, float(rate))
-        bucket = int(at // P95_SAMPLE_S)
-        before = max(buckets, default=None)
-        buckets.setdefault(bucket, []).append(rate)
-        if before is not None and before != bucket:
-            # What is older than 7 days before the bucket that begins now does not count; of nothing newer, the last.
-            full = {b: sum(r) / len(r) for b, r in buckets.items() if b != bucket}
-            recent = [mean for b, mean in full.items() if b >= bucket - P95_SAMPLES] or [full[before]]
-            rank = math.ceil(0.95 * len(recent))
-            assert p95.value() == sorted(recent)[rank - 1]
-    assert (p95.value() is None) == (len(buckets) < 2)
+        sampler.add("a", at, in_ratio=float(rate))
+        slots.setdefault(int(at // SAMPLE_S), []).append(rate)
+        for sample in sampler.close(at):
+            p95.add(sample.at, sample.in_ratio)
+        closed = {slot: sum(r) / len(r) for slot, r in slots.items() if slot < (at - GRACE_S) // SAMPLE_S}
+        recent = sorted(mean for slot, mean in closed.items() if slot > max(closed) - WEEK)
+        assert p95.value() == (recent[math.ceil(0.95 * len(recent)) - 1] if recent else None)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from netmon.fold import P95, P95_SAMPLE_S, P95_SAMPLES, Fold
+from netmon.fold import Fold
+from netmon.line_samples import P95, SAMPLE_S
 from netmon.metrics import METRICS
 from netmon.model import (
     Condition,
@@ -17,6 +17,7 @@ from netmon.model import (
     Figure,
     Inventory,
     Line,
+    LineSample,
     Node,
     PollResult,
     Port,
@@ -247,71 +248,52 @@ def test_the_contract_of_the_day_counts(contracts: tuple[Contract, ...], ratio: 
     assert found == pytest.approx(ratio)
 
 
-# --- the 95th percentile ---------------------------------------------------------------------------------------------
+# --- five-minute samples and the 95th percentile ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("means", "expected"),
-    [
-        ([], None),
-        ([0.5], 0.5),
-        ([0.1, 0.9], 0.9),
-        ([n / 100 for n in range(1, 21)], 0.19),  # rank ceil(0.95 * 20) = 19
-        ([n / 100 for n in range(21, 0, -1)], 0.20),  # rank ceil(19.95) = 20 of 21, in any order
-        ([n / 1000 for n in range(1, 101)], 0.095),
-    ],
-)
-def test_p95_by_hand(means: list[float], expected: float | None) -> None:
-    p95 = P95()
-    for number, mean in enumerate([*means, 77.0]):  # the last bucket is not full and does not count
-        p95.add(T0 + number * P95_SAMPLE_S, mean)
-    assert p95.value() == expected
-
-
-def test_p95_takes_the_mean_of_each_bucket() -> None:
-    p95 = P95()
-    for at, value in ((0, 0.1), (150, 0.3), (299.9, 0.2), (300, 1.0)):
-        p95.add(T0 + at, value)
-    assert p95.value() == pytest.approx(0.2)
-    p95.add(T0 + 3000, 0.0)  # a gap adds nothing
-    assert p95.value() == 1.0
-
-
-def test_p95_forgets_after_seven_days() -> None:
-    p95 = P95()
-    for number in range(200):
-        p95.add(T0 + number * P95_SAMPLE_S, 1.0)
-    for number in range(200, P95_SAMPLES + 50):
-        p95.add(T0 + number * P95_SAMPLE_S, 0.5)
-    assert p95.value() == 1.0, "150 of 2016 are still more than 5 %"
-    for number in range(P95_SAMPLES + 50, P95_SAMPLES + 110):
-        p95.add(T0 + number * P95_SAMPLE_S, 0.5)
-    assert p95.value() == 0.5, "91 of 2016 are not"
-
-
-def test_p95_forgets_by_time_even_where_nothing_was_measured() -> None:
-    p95 = P95()
-    for number in range(10):
-        p95.add(T0 + number * P95_SAMPLE_S, 1.0)
-    for number in range(3):
-        p95.add(T0 + 8 * 86400 + number * P95_SAMPLE_S, 0.25)
-    assert p95.value() == 0.25
-
-
-def test_the_page_shows_p95_after_the_first_full_bucket() -> None:
+def test_the_page_shows_p95_when_a_slot_is_over() -> None:
     page = Page()
-    octets, rates = 0, []
-    for number in range(21):  # every 30 s; the tenth rate after T0 opens the second bucket
+    octets, rates, samples = 0, [], []
+    for number in range(21):  # every 30 s
         at = T0 + 30 * number
         page.fold.poll(poll("r-two", at, port("wan1", at, (octets, 0))))
-        if number and at < T0 + P95_SAMPLE_S:
+        samples += page.fold.samples(at + 1)
+        if number and at < T0 + SAMPLE_S:
             rates.append(0.1 * (number % 3))
             assert page.of("netmon_line_p95_ratio") == {}
         octets += 7_500_000 * ((number + 1) % 3)
-    found = page.get("netmon_line_p95_ratio", site="two", line="two-1", direction="in")
-    # The second bucket's mean is 0.1 too: nine rates of 0, 0.1, 0.2 in turn and one of 0.1.
-    assert rates
-    assert found == pytest.approx(sum(rates) / len(rates)) == pytest.approx(0.1)
+    (sample,) = samples
+    assert (sample.line, sample.at, sample.rtt_s) == ("two-1", T0, None)
+    assert sample.in_ratio == pytest.approx(sum(rates) / len(rates)) == pytest.approx(0.1)
+    assert sample.out_ratio == 0.0
+    assert page.get("netmon_line_p95_ratio", site="two", line="two-1", direction="in") == sample.in_ratio
+    page.fold.poll(PollResult("r-two", T0 + 700, 1.0, ok=False, reason="timeout"))
+    assert page.of("netmon_line_utilization_ratio") == {}
+    assert len(page.of("netmon_line_p95_ratio")) == 2, "a router that is silent for a while does not end the week"
+
+
+def test_probes_are_in_the_sample_and_what_netmon_cannot_see_is_not() -> None:
+    page = Page()
+    page.fold.reach(Reach("two-1", False, T0, rtt_s=0.012, loss_ratio=0.01, jitter_s=0.002))
+    page.fold.reach(Reach("two-2", True, T0, loss_ratio=0.3))
+    page.fold.reach(Reach("one-1", True, T0))
+    page.judge(two_2="down", one_1="unknown")
+    found = [sample for second in range(362) for sample in page.fold.samples(T0 + second)]
+    assert [replace(s, loss_ratio=round(s.loss_ratio or 0, 9)) for s in found] == [
+        LineSample("two-1", int(T0), None, None, pytest.approx(0.012), 0.01, pytest.approx(0.002)),
+        LineSample("two-2", int(T0), None, None, None, 1.0, None),
+    ]
+    assert page.of("netmon_line_p95_ratio") == {}, "use is not known"
+
+
+def test_percentiles_from_before_a_restart_are_shown_at_once_and_leave_with_their_line() -> None:
+    page = Page()
+    known = P95([int(T0) - 600, int(T0) - 300], [0.95, 0.5]), P95()
+    page.fold.remember({"two-1": known, "gone": known})
+    assert page.of("netmon_line_p95_ratio") == {"in two-1 two": 0.95}
+    facts = inventory()
+    page.reload(replace(facts, lines={k: line for k, line in facts.lines.items() if k != "two-1"}))
+    assert page.of("netmon_line_p95_ratio") == {}
 
 
 # --- reachability and verdicts ---------------------------------------------------------------------------------------
@@ -454,6 +436,7 @@ def everything(page: Page) -> None:
     page.fold.reach(Reach("core", False, T0, rtt_s=0.001))
     page.fold.sensor(SensorView("heat", "ok", T0, value=26.0, received_at=T0))
     page.fold.sensor(SensorView("heat-core", "ok", T0, value=26.0, received_at=T0))
+    page.fold.samples(T0 + 700)
     page.fold.snmp_silence()
 
 
@@ -541,14 +524,3 @@ def test_a_line_or_node_that_is_probed_no_more_is_not_known_any_longer() -> None
     assert page.of("netmon_probe_rtt_seconds") == page.of("netmon_probe_loss_ratio") == {}
     page.fold.reach(Reach("one-1", False, T0, T0, 0.01))  # an answer that was still on its way
     assert page.state.reach == {}
-
-
-def test_the_percentiles_of_a_province_fit_the_memory() -> None:
-    """310 sites with two directions each keep a week of 5 min means: 2,016 numbers, not 2,016 objects."""
-    p95 = P95()
-    tracemalloc.start()
-    for number in range(P95_SAMPLES + 100):
-        p95.add(T0 + number * P95_SAMPLE_S, 0.1 + number / 7)
-    used, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert used < 50_000

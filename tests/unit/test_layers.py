@@ -41,6 +41,7 @@ PURE = (
     "events",
     "figures",
     "fold",
+    "line_samples",
     "mibs.build",
     "mibs.facts",
     "mibs.types",

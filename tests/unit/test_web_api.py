@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from netmon.model import Event
+from netmon.model import Event, LineSample
+from netmon.web.api_history import LineSamplesOut
 from tests.unit.web_app import AUTHORIZED, Stage
 from tests.wall_state import NOW
 
@@ -139,3 +141,54 @@ def test_description_holds_the_api_and_nothing_else_and_has_a_page():
         assert path in page
     for name in described["components"]["schemas"]:
         assert f'id="schema-{name}"' in page
+
+
+def test_samples_of_a_line() -> None:
+    stage = Stage()
+    line = next(iter(stage.state.inventory.lines))
+    stage.daemon.samples = [LineSample(line, 1_790_000_100, 0.25, None, 0.012, 0.0), LineSample(line, 1_790_000_400)]
+    found = stage.get(f"/api/v1/lines/{line}/samples").json()
+    assert found["line"] == line
+    assert found["step_s"] == 300
+    empty = {"in_ratio": None, "out_ratio": None, "rtt_s": None, "loss_ratio": None, "jitter_s": None}
+    assert found["samples"] == [
+        empty | {"at": "2026-09-21T14:15:00Z", "in_ratio": 0.25, "rtt_s": 0.012, "loss_ratio": 0.0},
+        empty | {"at": "2026-09-21T14:20:00Z"},
+    ]
+    assert stage.daemon.asked == [(line, NOW - 86400, NOW, 1)]
+    LineSamplesOut.model_validate(found)
+
+
+@pytest.mark.parametrize(
+    ("days", "step"), [(7, 1), (8, 2), (31, 5), (400, 58)], ids=["a week in full", "more", "a month", "13 months"]
+)
+def test_an_answer_has_never_more_samples_than_a_week(days: int, step: int) -> None:
+    stage = Stage()
+    line = next(iter(stage.state.inventory.lines))
+    begin = datetime.fromtimestamp(NOW - days * 86400, UTC).isoformat().replace("+00:00", "Z")
+    assert stage.get(f"/api/v1/lines/{line}/samples?from={begin}").status_code == 200
+    assert [asked[3] for asked in stage.daemon.asked] == [step]
+    assert days * 288 / step <= 2016
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/lines/nobody/samples", 404),
+        ("/api/v1/lines/LINE/samples?from=yesterday", 422),
+        ("/api/v1/lines/LINE/samples?from=2026-11-23T03:31:00", 422),  # of which zone?
+        ("/api/v1/lines/LINE/samples?from=2026-11-23T03:31:00Z&to=2026-11-23T03:31:00Z", 422),
+    ],
+)
+def test_wrong_questions_about_samples(path: str, status: int) -> None:
+    stage = Stage()
+    line = next(iter(stage.state.inventory.lines))
+    assert stage.get(path.replace("LINE", line)).status_code == status
+    assert stage.daemon.asked == []
+
+
+def test_samples_while_the_disk_refuses() -> None:
+    stage = Stage()
+    stage.daemon.disk_refuses = True
+    line = next(iter(stage.state.inventory.lines))
+    assert stage.get(f"/api/v1/lines/{line}/samples").status_code == 503

@@ -14,7 +14,9 @@ from netmon import exposition
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import CollectError, Problem, Refused
+from netmon.history.store import StoreError
 from netmon.metrics import SelfMetrics, build_registry
+from netmon.model import LineSample
 from netmon.state import State
 from netmon.web.app import create_app
 from netmon.words import load_words
@@ -34,6 +36,9 @@ class Daemon:
         self.problems: list[Problem] = []
         self.reloads = 0
         self.pages = 0
+        self.asked: list[tuple[str, float, float, int]] = []
+        self.samples: list[LineSample] = []
+        self.disk_refuses = False
 
     async def reload(self) -> list[Problem]:
         self.reloads += 1
@@ -42,6 +47,12 @@ class Daemon:
     async def acknowledge(self, incident: int, who: str, note: str) -> None:
         self.state.incidents[incident] = replace(self.state.incidents[incident], acked_by=who)
         self.state.revision += 1
+
+    async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
+        self.asked.append((line, since, until, step))
+        if self.disk_refuses:
+            raise StoreError("netmon.db: disk I/O error")
+        return self.samples
 
     def page(self) -> bytes:
         self.pages += 1
