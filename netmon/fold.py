@@ -12,10 +12,8 @@ from netmon import rates
 from netmon.line_samples import P95, Sampler
 from netmon.model import (
     CONDITIONS,
-    SENSOR_STATES,
     Figure,
     Inventory,
-    Labels,
     Line,
     LineSample,
     PollResult,
@@ -24,6 +22,7 @@ from netmon.model import (
     Verdict,
     labels,
 )
+from netmon.sensor_series import SensorSeries
 from netmon.state import Reach, SensorView, State
 from netmon.topology import Topology
 
@@ -41,6 +40,7 @@ class Fold:
         self._sampler = Sampler()
         self._p95: dict[str, tuple[P95, P95]] = {}  # line -> in, out
         self._probes_at = float("-inf")
+        self._sensor_series: dict[str, SensorSeries] = {}
         self.set_inventory(state.inventory, topology)
 
     def set_inventory(self, inventory: Inventory, topology: Topology) -> None:
@@ -62,7 +62,11 @@ class Fold:
             gauges.replace(f"reach:{gone}", ())
         for gone in [s for s in state.sensors if s not in inventory.sensors]:
             del state.sensors[gone]
-            gauges.replace(f"sensor:{gone}", ())
+        for name, series in list(self._sensor_series.items()):
+            sensor = inventory.sensors.get(name)
+            if sensor != series.sensor or inventory.sensor_types.get(sensor.type) != series.kind:
+                series.drop(gauges)
+                del self._sensor_series[name]
         known = {"site": inventory.sites, "line": inventory.lines, "node": inventory.nodes}
         for subject in [s for s in state.verdicts if s.id not in known[s.kind]]:
             del state.verdicts[subject]
@@ -264,7 +268,7 @@ class Fold:
     # --- sensors -----------------------------------------------------------------------------------------------------
 
     def sensor(self, view: SensorView) -> None:
-        """The present view of one sensor; a stale value leaves the page (PAINS 17)."""
+        """The present view of one sensor."""
         state = self._state
         if view.sensor not in state.inventory.sensors:
             return
@@ -275,18 +279,12 @@ class Fold:
         self._show_sensor(view)
 
     def _show_sensor(self, view: SensorView) -> None:
-        sensor = self._state.inventory.sensors[view.sensor]
-        kind = self._state.inventory.sensor_types[sensor.type]
-        place = {"sensor": sensor.id, "site": sensor.site, "node": sensor.node}
-        figures = [
-            Figure("netmon_sensor_state", labels(**place, state=s), float(s == view.state)) for s in SENSOR_STATES
-        ]
-        if view.received_at is not None:
-            figures.append(Figure("netmon_sensor_last_seen_timestamp_seconds", labels(**place), view.received_at))
-        if view.value is not None and view.state in ("ok", "warning", "alarm", "invalid"):
-            series: Labels = labels(**place, quantity=kind.quantity, unit=kind.unit)
-            figures.append(Figure("netmon_sensor_value", series, view.value))
-        self._state.gauges.replace(f"sensor:{sensor.id}", figures)
+        series = self._sensor_series.get(view.sensor)
+        if series is None:
+            sensor = self._state.inventory.sensors[view.sensor]
+            series = SensorSeries(sensor, self._state.inventory.sensor_types[sensor.type])
+            self._sensor_series[view.sensor] = series
+        series.show(self._state.gauges, view)
 
 
 def _probed(inventory: Inventory, target: str) -> bool:

@@ -51,7 +51,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "TrapConfig.queue_size": (1, 10_000_000),
     "TrapConfig.poll_gap_s": (0.1, 3600),
     "MqttConfig.commit_interval_s": (0.001, 10),
-    "MqttConfig.receive_maximum": (1, 65535),  # MQTT 5.0, section 3.1.2.11.3
+    "MqttConfig.receive_maximum": (1, 32_768),  # half of the packet ids: intake.Seen
     "MqttConfig.queue_size": (1, 10_000_000),
     "InfluxConfig.batch": (1, 100_000),
     "InfluxConfig.interval_s": (0.1, 3600),

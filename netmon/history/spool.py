@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 QUARANTINE_ROWS = 1000
 QUARANTINE_BYTES = 4096  # of one payload
-SEEN_IDS = 65_535  # MQTT 5, section 2.2.1: packet ids have two bytes, so older marks are overwritten anyway ...
-SEEN_CHECK = 100  # ... and are dropped once in so many commits
+SEEN_IDS = 32_768  # half of all packet ids (MQTT 5, section 2.2.1: two bytes): older deliveries were acknowledged ...
+SEEN_CHECK = 100  # ... and their marks are dropped once in so many commits
 FULL_TO = 0.95  # when the budget is spent, the oldest rows go until this much of it is in use
 _MARK = struct.Struct("!H8s")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -55,10 +56,11 @@ def make_certificates(folder: Path) -> None:
 
 
 class Broker:
-    """mosquitto run with deploy/mosquitto.conf, its paths and its port replaced."""
+    """mosquitto run with deploy/mosquitto.conf, its paths and its port replaced; without ``tls`` open to anybody."""
 
-    def __init__(self, folder: Path, spawn: Callable[..., subprocess.Popen[bytes]]) -> None:
+    def __init__(self, folder: Path, spawn: Callable[..., subprocess.Popen[bytes]], *, tls: bool = True) -> None:
         self.folder = folder
+        self.tls = tls
         self.port = free_port()
         self._spawn = spawn
         make_certificates(folder)
@@ -72,6 +74,9 @@ class Broker:
         ):
             assert old in text
             text = text.replace(old, new)
+        if not tls:
+            text = re.sub(r"(?m)^(cafile|certfile|keyfile|tls_version|password_file) .*\n", "", text)
+            text = text.replace("allow_anonymous false", "allow_anonymous true")
         if os.geteuid() == 0:
             text += "\nuser root\n"
         folder.joinpath("mosquitto.conf").write_text(text)
@@ -92,15 +97,17 @@ class Broker:
 
     def config(self, **changes: object) -> MqttConfig:
         fields: dict[str, object] = {
-            "host": "127.0.0.1", "port": self.port, "ca_file": str(self.folder / "ca.crt"), "username": USER,
-            "password": Secret(PASSWORD),
+            "host": "127.0.0.1", "port": self.port, "tls": self.tls,
         }  # fmt: skip
+        if self.tls:
+            fields |= {"ca_file": str(self.folder / "ca.crt"), "username": USER, "password": Secret(PASSWORD)}
         return MqttConfig(**(fields | changes))  # type: ignore[arg-type]
 
     def publisher(self) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, "publisher", protocol=MQTTProtocolVersion.MQTTv5)
-        client.tls_set(str(self.folder / "ca.crt"))
-        client.username_pw_set(USER, PASSWORD)
+        if self.tls:
+            client.tls_set(str(self.folder / "ca.crt"))
+            client.username_pw_set(USER, PASSWORD)
         client.connect("127.0.0.1", self.port)
         client.loop_start()
         wait_until(client.is_connected, what="publisher connected")

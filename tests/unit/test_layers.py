@@ -50,6 +50,7 @@ PURE = (
     "rates",
     "rawvalues",
     "sensor_ports",
+    "sensor_series",
     "sensors",
     "sim.agent_v3",
     "sim.mib",

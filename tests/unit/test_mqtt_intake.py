@@ -7,14 +7,14 @@ import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from paho.mqtt.client import MQTTMessage
 
 from netmon.clock import Clock
-from netmon.collectors.mqtt.commit import CATCH_UP_PAUSE_S, FORGET_S, Committer
+from netmon.collectors.mqtt.client import Message
+from netmon.collectors.mqtt.commit import CATCH_UP_PAUSE_S, FORGET_S, HANDOVER_READINGS, Committer, Handover
 from netmon.collectors.mqtt.decode.record import GONE, HERE, Record
 from netmon.collectors.mqtt.decode.units import convert
 from netmon.collectors.mqtt.intake import Seen, Use, chosen, compile_plan, correction, digest, routes_of, take
@@ -188,6 +188,16 @@ def test_seen() -> None:
     assert len(seen) == 0
 
 
+def test_seen_is_bounded_so_that_an_id_used_again_is_no_redelivery() -> None:
+    """An equal payload under an id that went round all 65,535, and was not read at first, is a new reading."""
+    mark = digest("t", b"1")
+    seen = Seen([(n, mark, 0.0) for n in range(1, 6)], limit=3)
+    assert [seen.is_redelivery(n, True, mark) for n in range(1, 6)] == [False, False, True, True, True]
+    seen.add(3, mark, 1.0)  # the id again: the newest now
+    seen.add(6, mark, 2.0)
+    assert [seen.is_redelivery(n, True, mark) for n in (3, 4, 5, 6)] == [True, False, True, True]
+
+
 class Source:
     """A connection that notes what is acknowledged, and what was on disk at that moment."""
 
@@ -195,8 +205,8 @@ class Source:
         self.spool = spool
         self.acks: list[tuple[int, int]] = []
 
-    def ack(self, mid: int, qos: int) -> None:
-        self.acks.append((mid, self.spool.stats["appended"]))
+    def ack(self, mids: Sequence[int]) -> None:
+        self.acks += [(mid, self.spool.stats["appended"]) for mid in mids]
 
 
 class Kit:
@@ -217,10 +227,8 @@ class Kit:
 
     def receive(self, mid: int, value: float, *, topic: str = "site/3", dup: bool = False, qos: int = 1,
                 payload: bytes | None = None, retain: bool = False) -> None:  # fmt: skip
-        message = MQTTMessage(mid, topic.encode())
-        message.payload = payload if payload is not None else json.dumps([{"n": "a", "v": value}]).encode()
-        message.qos, message.dup, message.retain = qos, dup, retain
-        self.committer.receive(self.source, message)
+        data = payload if payload is not None else json.dumps([{"n": "a", "v": value}]).encode()
+        self.committer.receive(self.source, Message(topic.encode(), data, mid, qos, dup, retain))
 
     def commit(self) -> None:
         self.time += 0.05
@@ -313,9 +321,7 @@ def test_bad_messages_are_put_aside_and_acknowledged(kit: Kit) -> None:
 
 
 def test_a_topic_that_is_no_text(kit: Kit) -> None:
-    message = MQTTMessage(1, b"\xff\xfe")
-    message.qos = 1
-    kit.committer.receive(kit.source, message)
+    kit.committer.receive(kit.source, Message(b"\xff\xfe", b"1", 1, 1))
     kit.commit()
     assert kit.committer.stats == Counter(undecodable=1)
     assert kit.source.acks
@@ -368,6 +374,19 @@ def test_a_loop_that_lags_loses_news_not_data(kit: Kit) -> None:
     assert [reading.value for reading in kit.delivered] == list(range(3, 13)), "the newest ten"
     assert kit.events["handover_dropped"] == 2
     assert kit.stored() == list(range(1, 13))
+
+
+def test_a_backlog_is_handed_over_in_slices() -> None:
+    loop = asyncio.new_event_loop()
+    sizes: list[int] = []
+    handover = Handover(lambda readings: sizes.append(len(readings)), loop, 10_000, Counter())
+    handover.give([Reading("a", 1.0, NOW)] * HANDOVER_READINGS)
+    handover.give([Reading("a", 1.0, NOW)] * (HANDOVER_READINGS + 1))
+    loop.run_until_complete(asyncio.sleep(0.001))
+    handover.give([Reading("a", 1.0, NOW)])
+    loop.run_until_complete(asyncio.sleep(0.001))
+    assert sizes == [HANDOVER_READINGS, HANDOVER_READINGS, 1, 1]
+    loop.close()
 
 
 def test_what_waited_at_the_broker_keeps_its_time_until_the_backlog_is_through(kit: Kit, tmp_path: Path) -> None:

@@ -7,17 +7,16 @@ import logging
 import math
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from paho.mqtt.client import MQTTMessage
-
 from netmon.clock import Clock
 from netmon.collectors.mqtt import intake
+from netmon.collectors.mqtt.client import Message
 from netmon.config import MqttConfig
 from netmon.errors import NetmonError
-from netmon.history.spool import Bad, Batch, Spool
+from netmon.history.spool import SEEN_IDS, Bad, Batch, Spool
 from netmon.model import Reading
 
 log = logging.getLogger(__name__)
@@ -25,18 +24,19 @@ log = logging.getLogger(__name__)
 COMMIT_RETRY_S = 1.0
 CATCH_UP_S = 600.0  # after a reconnect, device times from the gap are believed at most so long, or until a pause of ...
 CATCH_UP_PAUSE_S = 1.0  # ... this: then the broker has delivered all it had kept
+HANDOVER_READINGS = 500  # taken by the loop at once: a backlog must not hold it
 FORGET_S = 60.0  # a connection that lives two keep-alives longer than an acknowledgement has delivered it
 
 
 class Acker(Protocol):
     """The connection a message came on."""
 
-    def ack(self, mid: int, qos: int) -> None: ...
+    def ack(self, mids: Sequence[int]) -> None: ...
 
 
-class _Message(NamedTuple):
+class _Received(NamedTuple):
     source: Acker
-    message: MQTTMessage
+    message: Message
     received_at: float
 
 
@@ -45,7 +45,8 @@ class _Prepared:
     """A decoded batch; kept as it is until its commit succeeds."""
 
     batch: Batch
-    acks: list[tuple[Acker, int, int]] = field(default_factory=list)
+    messages: int = 0
+    acks: list[tuple[Acker, list[int]]] = field(default_factory=list)  # packet ids of each connection, in order
     results: Counter[str] = field(default_factory=Counter)
 
 
@@ -64,11 +65,11 @@ class Committer:
         self.stats: Counter[str] = Counter()
         self.events = events
         self.skew_s: dict[str, float] = {}
-        self._queue: deque[_Message] = deque()
+        self._queue: deque[_Received] = deque()
         self._prepared: _Prepared | None = None
         self._commit_failed = False
         self._due_mono = 0.0
-        self._seen = intake.Seen(spool.seen())
+        self._seen = intake.Seen(spool.seen(), SEEN_IDS)
         self._heard_until = max((r.received_at for r in spool.last_readings()), default=None)
         self._connected_at = clock.now()
         self._last_message_at = 0.0
@@ -78,7 +79,7 @@ class Committer:
     def depth(self) -> int:
         """Messages received and not yet on disk."""
         prepared = self._prepared  # read once: other threads ask while this one commits
-        return len(self._queue) + (len(prepared.acks) if prepared else 0)
+        return len(self._queue) + (prepared.messages if prepared else 0)
 
     @property
     def full(self) -> bool:
@@ -101,11 +102,11 @@ class Committer:
             self._prepared = self._prepared or _Prepared(Batch())
             self._prepared.batch.forget_before = math.inf
 
-    def receive(self, source: Acker, message: MQTTMessage) -> None:
+    def receive(self, source: Acker, message: Message) -> None:
         """Queue one message; cannot fail."""
         if not self._queue and self._prepared is None:
             self._due_mono = self._clock.mono() + self._config.commit_interval_s
-        self._queue.append(_Message(source, message, self._clock.now()))
+        self._queue.append(_Received(source, message, self._clock.now()))
 
     def commit_if_due(self, *, force: bool = False) -> None:
         """Write what is queued, acknowledge it, hand it over. When the disk refuses, keep it and try again later."""
@@ -134,8 +135,8 @@ class Committer:
             log.info("mqtt messages are stored again")
         self._commit_failed, self._prepared = False, None
         self._due_mono = self._clock.mono() + self._config.commit_interval_s
-        for source, mid, qos in prepared.acks:
-            source.ack(mid, qos)
+        for source, mids in prepared.acks:
+            source.ack(mids)
         self.stats.update(prepared.results)
         self._handover.give(prepared.batch.readings)
 
@@ -154,14 +155,18 @@ class Committer:
         while self._queue:
             source, message, received_at = self._queue.popleft()
             prepared.results[self._take(batch, message, received_at)] += 1
-            prepared.acks.append((source, message.mid, message.qos))
+            prepared.messages += 1
+            if message.qos:
+                if not prepared.acks or prepared.acks[-1][0] is not source:
+                    prepared.acks.append((source, []))
+                prepared.acks[-1][1].append(message.mid)
 
-    def _take(self, batch: Batch, message: MQTTMessage, received_at: float) -> str:
+    def _take(self, batch: Batch, message: Message, received_at: float) -> str:
         """Add one message to the batch; returns its result for the counters."""
-        payload = bytes(message.payload)
+        payload = message.payload
         topic = ""
         try:
-            topic = message.topic  # decoded by paho only now
+            topic = message.topic.decode()
             if message.qos:
                 mark = intake.digest(topic, payload)
                 if self._seen.is_redelivery(message.mid, message.dup, mark):
@@ -225,7 +230,8 @@ class Handover:
 
     def _take(self) -> None:
         with self._lock:
-            readings = list(self._readings)
-            self._readings.clear()
-            self._asked = False
+            readings = [self._readings.popleft() for _ in range(min(len(self._readings), HANDOVER_READINGS))]
+            self._asked = bool(self._readings)
+        if self._asked:
+            self._loop.call_soon(self._take)
         self._deliver(readings)

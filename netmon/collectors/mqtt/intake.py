@@ -130,10 +130,13 @@ def digest(topic: str, payload: bytes) -> bytes:
 class Seen:
     """What has been stored under which packet id, to know a redelivery: DUP flag, same id, same topic and payload.
 
-    A message without the DUP flag is always new and takes its id over, so that two equal readings stay two.
+    A message without the DUP flag is always new and takes its id over, so that two equal readings stay two. At most
+    ``limit`` are kept: more than can wait for an acknowledgement, fewer than all ids there are. Else a repeated
+    message whose first delivery was never read could be taken for an equal one that had its id a whole round before.
     """
 
-    def __init__(self, stored: Iterable[tuple[int, bytes, float]] = ()) -> None:
+    def __init__(self, stored: Iterable[tuple[int, bytes, float]] = (), limit: int = 32_768) -> None:
+        self._limit = limit
         self._by_id: OrderedDict[int, tuple[bytes, float]] = OrderedDict()
         for mid, mark, at in stored:
             self.add(mid, mark, at)
@@ -144,6 +147,8 @@ class Seen:
     def add(self, mid: int, mark: bytes, at: float) -> None:
         self._by_id[mid] = mark, at
         self._by_id.move_to_end(mid)
+        if len(self._by_id) > self._limit:
+            self._by_id.popitem(last=False)
 
     def forget(self, before: float = math.inf) -> None:
         """Drop what was stored before: its acknowledgement has arrived, or the broker lost the session."""

@@ -5,18 +5,20 @@ Built anew for every attempt and used by one thread only, so an acknowledgement 
 
 from __future__ import annotations
 
+import select
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from netmon.collectors.mqtt.client import FastClient, Message
 from netmon.config import MqttConfig
 from netmon.errors import CollectError
 
@@ -26,6 +28,7 @@ CONNECT_TIMEOUT_S = 5.0
 SESSION_EXPIRY_S = 7 * 86_400  # how long the broker keeps messages for us; deploy/mosquitto.conf keeps sessions longer
 MAX_PACKET_BYTES = 262_144  # a bound on what one message can cost; the broker leaves out larger ones
 SUBSCRIBE_CHUNK = 200  # filters in one SUBSCRIBE packet
+READ_AT_ONCE = 500  # messages taken from the socket before anything else is looked at
 BAD_VERSION = 0x84  # MQTT 5, section 3.2.2.2: Unsupported Protocol Version
 BAD_CREDENTIALS = (0x86, 0x87, 0x8A, 0x8C)  # bad user name or password, not authorized, banned, bad method
 
@@ -33,7 +36,7 @@ BAD_CREDENTIALS = (0x86, 0x87, 0x8A, 0x8C)  # bad user name or password, not aut
 class Session:
     """``connected`` becomes true with a good CONNACK; ``refused`` holds the reason of a bad one."""
 
-    def __init__(self, config: MqttConfig, version: MQTTProtocolVersion, on_message: Callable[[MQTTMessage], None]):
+    def __init__(self, config: MqttConfig, version: MQTTProtocolVersion, on_message: Callable[[Message], None]):
         self.config = config
         self.version = version
         self.connected = False
@@ -42,15 +45,16 @@ class Session:
         self.subscribe_refused: list[str] = []
         self._asked: dict[int, Sequence[str]] = {}  # SUBSCRIBE packet id -> filters
         v3: dict[str, Any] = {} if version == V5 else {"clean_session": False}
-        self._client = Client(
+        self._received = 0
+        self._client = FastClient(
             CallbackAPIVersion.VERSION2, config.client_id, protocol=version, reconnect_on_failure=False,
-            manual_ack=True, **v3,
+            on_publish_in=self._on_publish, **v3,
         )  # fmt: skip
         self._client.connect_timeout = CONNECT_TIMEOUT_S
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_subscribe = self._on_subscribe
-        self._client.on_message = lambda client, userdata, message: on_message(message)
+        self._take = on_message
 
     def open(self) -> None:
         """Connect and send CONNECT; the answer comes with ``step``. Raises CollectError."""
@@ -76,13 +80,38 @@ class Session:
             raise CollectError("config", str(error), retryable=False) from error
 
     def step(self, timeout_s: float) -> bool:
-        """Read and write for up to ``timeout_s``; False when the connection has ended."""
-        return self._client.loop(timeout_s) == MQTTErrorCode.MQTT_ERR_SUCCESS
+        """Wait up to ``timeout_s``, then read and write what there is; False when the connection has ended."""
+        client = self._client
+        sock = client.socket()
+        if sock is None:
+            return False
+        if not client.buffered and not (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+            try:
+                ready, _, _ = select.select([sock], [sock] if client.want_write() else [], [], timeout_s)
+            except (OSError, ValueError):  # closed meanwhile
+                return False
+            if not ready:
+                return self.flush() and self._succeeded(client.loop_misc())
+        for _ in range(READ_AT_ONCE):
+            before = self._received
+            if not self._succeeded(client.loop_read()):
+                return False
+            if self._received == before:
+                break  # no whole message was there
+        return self.flush() and self._succeeded(client.loop_misc())
 
-    def ack(self, mid: int, qos: int) -> None:
-        """Acknowledge one message; without effect when the connection has ended (the broker will repeat it)."""
-        if self.connected and qos:
-            self._client.ack(mid, qos)
+    def ack(self, mids: Sequence[int]) -> None:
+        """Acknowledge these messages; without effect when the connection has ended (the broker will repeat them)."""
+        if self.connected:
+            self._client.ack_all(mids)
+            self.flush()
+
+    def flush(self) -> bool:
+        """Write what is queued, as far as the socket takes it; False when the connection has ended."""
+        return not self._client.want_write() or self._succeeded(self._client.loop_write())
+
+    def _succeeded(self, code: MQTTErrorCode) -> bool:
+        return code == MQTTErrorCode.MQTT_ERR_SUCCESS and self._client.socket() is not None
 
     def subscribe(self, filters: Sequence[str]) -> None:
         for chunk in _chunks(filters):
@@ -101,8 +130,12 @@ class Session:
         """Send DISCONNECT and what is still to be written, as far as the socket takes it at once."""
         if self.connected:
             self._client.disconnect()
-            self._client.loop(0)
+            self.flush()
         self.connected = False
+
+    def _on_publish(self, message: Message) -> None:
+        self._received += 1
+        self._take(message)
 
     def _on_connect(
         self, client: Client, userdata: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
