@@ -13,14 +13,14 @@ from netmon.model import ProbeKind, Secret
 
 @dataclass(frozen=True, slots=True)
 class ProbeConfig:
-    """Reachability (DESIGN.md, section 3, Probes). Bursts and intervals: LAB.md, detection arithmetic."""
+    """Reachability (DESIGN.md, section 3, Probes). Bursts: docs/explanation/detection.md."""
 
     kind: ProbeKind = "icmp"  # for lines and nodes that name none
     port: int = 862  # stamp: RFC 8762, section 4.1
     interval_s: float = 3.0
     timeout_s: float = 1.0
-    burst_count: int = 16  # confirming probes after a first loss ...
-    burst_spacing_s: float = 0.3  # ... over 4.8 s: one false outage in 30 min at 15 % bursty loss
+    burst_count: int = 18  # confirming probes after a first loss, more on lines of long gaps ...
+    burst_spacing_s: float = 0.3  # ... over 5.1 s: what is shorter than 5 s is a blip
     size_bytes: int = 64
     degraded_loss_ratio: float = 0.03
     degraded_rtt_s: float = 0.3  # RTT of interactive video, DOMAIN.md section 1

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from netmon.alerts.verdict import LOST, QUALITY, burst_s, enough, probed, window_s
+from netmon.collectors.probes.reach import longest_burst
 from netmon.config import Config
 from netmon.model import Incident, Severity, Subject, Verdict
 from netmon.state import State
@@ -17,7 +18,6 @@ from netmon.topology import Topology
 
 NETMON = Subject("netmon", "netmon")
 RANK = {"degraded": 0, "redundancy": 1, "outage": 2}
-BURST_MOST = 3  # the prober stretches a burst up to this many times on lines with long gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def settled(fault: Fault, state: State, topology: Topology, config: Config, now:
     single fault normally waits for nothing. Redundancy also waits for the site's other lines.
     """
     probe = config.probe
-    if now - fault.began_at >= probe.interval_s + BURST_MOST * burst_s(probe) + 2 * probe.timeout_s:
+    if now - fault.began_at >= probe.interval_s + longest_burst(probe) * probe.burst_spacing_s + 2 * probe.timeout_s:
         return True  # whatever is still in doubt by now has nothing to do with it
     above: dict[str, None] = {}
     if fault.subject.kind == "site":

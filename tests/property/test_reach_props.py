@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netmon.collectors.probes.reach import BURST_MOST, Phase, Tracker
+from netmon.collectors.probes.reach import Phase, Tracker, longest_burst
 from netmon.config import ProbeConfig
 from tests.unit.test_reach import Line
 
@@ -29,7 +29,7 @@ segments = st.lists(
 
 def longest(config: ProbeConfig) -> float:
     """Seconds within which any loss must be known."""
-    burst_s = BURST_MOST * config.burst_count * config.burst_spacing_s
+    burst_s = longest_burst(config) * config.burst_spacing_s
     return config.interval_s + config.timeout_s + burst_s + config.timeout_s + 0.01
 
 
@@ -141,9 +141,9 @@ def test_any_order_of_reports_is_survived(config: ProbeConfig, steps: list[tuple
         assert 0.0 <= reach.loss_ratio <= 1.0
         assert reach.since <= now + 1e-9
         assert math.isfinite(tracker.due_at)
-        assert 1 <= tracker.burst_size(now) <= max(1, BURST_MOST * config.burst_count)
+        assert 1 <= tracker.burst_size(now) <= longest_burst(config)
     # However muddled before: a line that answers from now on is found to be alive.
-    for token in range(len(sent), len(sent) + 3 * BURST_MOST * config.burst_count + 20):
+    for token in range(len(sent), len(sent) + 3 * longest_burst(config) + 20):
         now = max(now, tracker.due_at)
         tracker.sent(token, now)
         tracker.answered(token, now, 0.001, now + 0.001)

@@ -19,6 +19,7 @@ PURE = (
     "alerts",  # but for what stands below by name
     "collectors.mqtt.decode",
     "collectors.mqtt.intake",
+    "collectors.probes.habit",
     "collectors.probes.reach",
     "collectors.probes.stamp_packet",
     "collectors.snmp.ber",

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from netmon.collectors.probes.reach import Phase, Tracker
+from netmon.collectors.probes.habit import KINDS, Fleet
+from netmon.collectors.probes.reach import QUICK_PROBES, Phase, Tracker, longest_burst
 from netmon.config import ProbeConfig
 from netmon.state import Reach
 
@@ -18,13 +19,28 @@ RTT_S = 0.005
 Answer = Callable[[float], float | None]  # send time -> round trip, None = no answer
 
 
+def calm() -> Fleet:
+    """What a province of 310 clean lines tells a new one."""
+    fleet = Fleet()
+    for number in range(310):
+        fleet.share(f"other-{number}", (1.0,) + (0.0,) * (len(KINDS) - 1))
+    return fleet
+
+
 class Line:
     """Drives a tracker over a simulated line; keeps each Reach with the time it came out."""
 
-    def __init__(self, answer: Answer, config: ProbeConfig = CONFIG, start_at: float = 0.0) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        config: ProbeConfig = CONFIG,
+        start_at: float = 0.0,
+        fleet: Fleet | None = None,
+        quick: int = 0,
+    ) -> None:
         self.answer = answer
         self.config = config
-        self.tracker = Tracker("line-1", config, start_at)
+        self.tracker = Tracker("line-1", config, start_at, fleet or calm(), quick)
         self.news: list[tuple[float, Reach]] = []
         self.sent: list[float] = []
         self.error: Callable[[float], tuple[float, str, str] | None] = lambda at: None
@@ -90,29 +106,27 @@ def test_first_answer_makes_it_reachable() -> None:
 
 def test_nothing_is_known_before_the_first_burst_has_ended() -> None:
     line = Line(dead_between(0, 1e9))
-    assert line.run(5.0).reach.lost is None
-    reach = line.run(10.0).reach
+    assert line.run(9.0).reach.lost is None
+    reach = line.run(17.0).reach
     assert (reach.lost, reach.since) == (True, 0.0)
 
 
 @pytest.mark.parametrize("offset", [0.001, 0.5, 1.5, 2.999])
-@pytest.mark.parametrize("warm", [9.0, 3000.0])
+@pytest.mark.parametrize("warm", [90.0, 3000.0])
 def test_a_dead_line_is_found_within_ten_seconds(offset: float, warm: float) -> None:
     died = warm + offset
-    line = Line(dead_between(died, 1e9)).run(died + 10.0)
+    line = Line(dead_between(died, 1e9), quick=QUICK_PROBES).run(died + 10.0)
     known_at, lost, since = line.changes()[-1]
     assert lost is True
     assert known_at - died <= 10.0
     assert since == min(at for at in line.sent if at >= died)
-    if warm == 3000.0:  # a clean history needs less
-        assert known_at - died <= 7.2
 
 
-@pytest.mark.parametrize(("warm", "count"), [(30.0, 17), (400.0, 9)])
+@pytest.mark.parametrize(("warm", "count"), [(90.0, 19), (400.0, 19)])
 def test_a_loss_says_how_many_probes_confirmed_it(warm: float, count: int) -> None:
-    line = Line(dead_between(warm, 1e9))
+    line = Line(dead_between(warm, 1e9), quick=QUICK_PROBES)
     line.run(warm + 60.0)
-    assert line.tracker.reach().unanswered == count  # the first loss and the whole burst; a long-clean line needs half
+    assert line.tracker.reach().unanswered == count  # the first loss and the whole burst
 
 
 def test_an_answer_in_the_burst_is_a_blip() -> None:
@@ -156,13 +170,13 @@ def test_a_slow_line_returns_too() -> None:
 
 
 def test_an_icmp_error_is_told_with_its_sender_and_forgotten_on_return() -> None:
-    line = Line(dead_between(30.0, 60.0))
-    line.error = lambda at: (0.01, "icmp 3/1 host unreachable", "192.0.2.1") if 30 <= at < 60 else None
-    line.run(50.0)
+    line = Line(dead_between(90.0, 120.0), quick=QUICK_PROBES)
+    line.error = lambda at: (0.01, "icmp 3/1 host unreachable", "192.0.2.1") if 90 <= at < 120 else None
+    line.run(110.0)
     assert (line.reach.error, line.reach.error_from) == ("icmp 3/1 host unreachable", "192.0.2.1")
     known_at = line.changes()[-1][0]
-    assert known_at - 30.0 <= 4.8  # no time-out to wait for
-    line.run(70.0)
+    assert known_at - 90.0 <= 5.2  # no time-out to wait for
+    line.run(130.0)
     assert (line.reach.error, line.reach.error_from) == ("", "")
 
 
@@ -182,7 +196,7 @@ def test_an_unsent_probe_of_a_burst_is_sent_again() -> None:
     tracker.sent(0, 0.0)
     tracker.lost(0, 1.0)
     token, sent, lost_at = 1, 0, []
-    while sent < 15:
+    while sent < 17:
         now = tracker.due_at
         tracker.sent(token, now)
         if token % 2:
@@ -192,7 +206,7 @@ def test_an_unsent_probe_of_a_burst_is_sent_again() -> None:
             lost_at.append((now + 1.0, token))
         token += 1
     for at, lost in lost_at:
-        assert tracker.lost(lost, at) is None  # the sixteenth is still to come
+        assert tracker.lost(lost, at) is None  # the eighteenth is still to come
     assert tracker.reach().lost is None
 
 
@@ -201,6 +215,7 @@ def test_a_late_driver_skips_and_never_stacks() -> None:
     tracker.sent(0, 0.0)
     tracker.answered(0, 0.0, RTT_S, RTT_S)
     tracker.sent(1, 31.0)
+    tracker.answered(1, 31.0, RTT_S, 31.0 + RTT_S)
     assert tracker.due_at == 33.0  # on the grid
     assert tracker.skipped == 9
 
@@ -215,10 +230,10 @@ def test_check_looks_at_once_and_is_content_with_one_answer() -> None:
 
 
 def test_check_finds_a_loss_before_the_next_regular_probe() -> None:
-    line = Line(dead_between(30.5, 1e9)).run(30.6)
-    line.tracker.check(30.6)
-    line.run(37.0)
-    assert line.changes()[-1][1:] == (True, 30.6)
+    line = Line(dead_between(90.5, 1e9), quick=QUICK_PROBES).run(90.6)
+    line.tracker.check(90.6)
+    line.run(97.0)
+    assert line.changes()[-1][1:] == (True, 90.6)
 
 
 def test_check_on_a_lost_line_sends_one_probe() -> None:
@@ -240,16 +255,34 @@ def test_jitter_of_alternating_round_trips() -> None:
 
 
 def test_burst_size_follows_loss_gaps_and_history() -> None:
-    line = Line(up)
-    assert line.tracker.burst_size(0.0) == 16  # nothing known yet
-    line.run(400.0)
-    assert line.tracker.burst_size(400.0) == 8  # clean for a whole window
+    assert Line(up, fleet=Fleet()).tracker.burst_size(0.0) > 35  # nothing known yet, of this line or of others
+    line = Line(up, quick=QUICK_PROBES)
+    assert line.tracker.burst_size(0.0) > 24  # it may be the odd one
+    assert line.run(60.0).tracker.burst_size(60.0) == 18
     rng = random.Random(7)
     lossy = Line(lambda at: None if rng.random() < 0.5 else RTT_S).run(600.0)
-    assert 25 <= lossy.tracker.burst_size(600.0) <= 48
-    gap = Line(dead_between(600.0, 602.6)).run(700.0)
-    assert gap.tracker.burst_size(700.0) > 16
-    assert gap.tracker.burst_size(700.0 + 6 * 3600) == 16  # and it is forgotten
+    assert 25 <= lossy.tracker.burst_size(600.0) <= longest_burst(CONFIG)
+    gap = Line(dead_between(600.0, 604.6)).run(700.0)
+    assert gap.tracker.burst_size(700.0) > 24
+    assert gap.tracker.burst_size(700.0 + 6 * 3600) <= gap.tracker.burst_size(700.0)
+
+
+def test_a_long_gap_is_forgotten_after_some_clean_hours() -> None:
+    line = Line(dead_between(600.0, 604.6)).run(1200.0)
+    assert line.tracker.burst_size(1200.0) > 18
+    line.run(4 * 3600.0)
+    assert line.tracker.burst_size(4 * 3600.0) == 18
+
+
+def test_in_bad_weather_a_line_without_history_is_slow_to_be_called_lost() -> None:
+    fleet = calm()
+    for number in range(310):
+        fleet.share(f"other-{number}", (0.0,) * (len(KINDS) - 1) + (1.0,))  # all of long gaps now
+    line = Line(up, fleet=fleet).run(30.0)
+    assert line.tracker.burst_size(30.0) > 40
+    for number in range(310):
+        fleet.forget(f"other-{number}")
+    assert sum(fleet.prior()) == pytest.approx(sum(kind.lines for kind in KINDS) + 1)  # the line itself
 
 
 def bursty(rng: random.Random, until: float, mean_bad_s: float = 0.5, loss: float = 0.15) -> Answer:
@@ -282,8 +315,8 @@ def test_no_false_outage_in_half_an_hour_of_15_percent_loss(kind: str, lines: in
 class Hand:
     """A tracker driven by hand: every due probe is sent, answers come only as the test says."""
 
-    def __init__(self) -> None:
-        self.tracker = Tracker("line-1", CONFIG, 0.0)
+    def __init__(self, timeout_s: float = 1.0) -> None:
+        self.tracker = Tracker("line-1", ProbeConfig(burst_count=4, timeout_s=timeout_s), 0.0)
         self.sent: dict[int, float] = {}
 
     def send_until(self, until: float) -> list[int]:
@@ -304,27 +337,46 @@ class Hand:
             self.tracker.lost(token, now)
 
 
+def slow_and_lost() -> tuple[Hand, int, int]:
+    """A line of long round trips: a probe of 3.0 is still on its way when the one of 6.0 comes back as an error."""
+    hand = Hand(timeout_s=4.0)
+    (first,) = hand.send_until(0.0)
+    hand.answer(first, 1.6)
+    early, lost = hand.send_until(6.0)
+    hand.lose([lost], 6.05)
+    return hand, early, lost
+
+
 def test_an_answer_from_before_the_loss_is_no_proof_of_life() -> None:
-    hand = Hand()
-    early, first = hand.send_until(3.0)
-    hand.lose([first], 4.0)  # the one before it is still on its way
-    burst = hand.send_until(5.0)
-    hand.answer(early, 5.0)
+    hand, early, _ = slow_and_lost()
+    burst = hand.send_until(6.2)
+    hand.answer(early, 6.3)
     assert hand.tracker.phase is Phase.SUSPECT
-    hand.lose(burst + hand.send_until(9.0), 10.0)
-    assert (hand.tracker.reach().lost, hand.tracker.reach().since) == (True, 3.0)
+    hand.lose(burst + hand.send_until(11.0), 15.0)
+    assert (hand.tracker.reach().lost, hand.tracker.reach().since) == (True, 6.0)
 
 
 def test_an_answer_from_before_the_outage_is_no_return() -> None:
-    hand = Hand()
-    early, first = hand.send_until(3.0)
-    hand.lose([first], 4.0)
-    hand.lose(hand.send_until(9.0), 10.0)
+    hand, early, lost = slow_and_lost()
+    hand.lose(hand.send_until(11.0), 15.0)
     assert hand.tracker.reach().lost is True
-    hand.answer(early, 10.5)
+    hand.answer(early, 15.1)
     assert hand.tracker.phase is Phase.DOWN
-    hand.answer(first, 10.6)  # sent in it: the line passes packets again
+    hand.answer(lost, 15.2)  # sent in it: the line passes packets again
     assert hand.tracker.phase is Phase.RETURNING
+
+
+def test_an_overdue_answer_is_looked_into_and_is_no_blip_when_it_comes() -> None:
+    hand = Hand()
+    (first,) = hand.send_until(0.0)
+    hand.answer(first, 0.1)
+    (second,) = hand.send_until(3.0)
+    assert hand.tracker.due_at == 3.3
+    assert len(hand.send_until(3.5)) == 1
+    assert hand.tracker.phase is Phase.SUSPECT
+    hand.answer(second, 3.55)
+    assert hand.tracker.phase is Phase.STEADY
+    assert hand.tracker.reach().blips == 0
 
 
 def lost_and_one_answer() -> tuple[Hand, list[int]]:

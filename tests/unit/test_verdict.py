@@ -168,4 +168,4 @@ def test_one_cut_through_the_prober_is_seen_in_time_and_from_its_beginning() -> 
     assert verdict.condition == "down"
     assert cut_at <= verdict.since <= cut_at + 3
     assert {world.verdict("line", line).condition for line in A_LINES} == {"unreachable"}
-    assert window_s(CONFIG.probe) == pytest.approx(10.8)
+    assert window_s(CONFIG.probe) == pytest.approx(11.4)

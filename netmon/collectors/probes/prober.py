@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 
 from netmon.clock import Clock
 from netmon.collectors.probes.dgram import LocalFailure
+from netmon.collectors.probes.habit import Fleet
 from netmon.collectors.probes.opener import Opener, SnmpProbe
-from netmon.collectors.probes.reach import NEVER, Tracker
+from netmon.collectors.probes.reach import NEVER, QUICK_PROBES, Tracker
 from netmon.collectors.probes.resolve import Resolver
 from netmon.collectors.probes.transport import Destination, Transport, numeric
 from netmon.config import ProbeConfig
@@ -66,6 +67,7 @@ class Prober:
         self.stats: Counter[str] = Counter()
         self._config, self._clock, self._on_reach = config, clock, on_reach
         self._targets: dict[str, _Target] = {}
+        self._fleet = Fleet()
         self._parents: Mapping[str, tuple[str, ...]] = {}
         self._opener = Opener(config, clock, self._on_answer, self.stats, snmp_probe)
         self._resolver = Resolver(self._resolved)
@@ -90,12 +92,14 @@ class Prober:
             if targets.get(name) != old.probe:
                 old.gone = True
                 del self._targets[name]
+                self._fleet.forget(name)
         for name, probe in targets.items():
             if name in self._targets or probe.kind == "none":
                 continue
             start_at = now + zlib.crc32(name.encode()) / 2**32 * self._config.interval_s  # spread, and the same always
             where = numeric(probe)
-            target = _Target(name, probe, Tracker(name, self._config, start_at), where, where is None)
+            tracker = Tracker(name, self._config, start_at, self._fleet, QUICK_PROBES)
+            target = _Target(name, probe, tracker, where, where is None)
             self._targets[name] = target
             self._queue(target)
         self._resolver.set_names({t.id: t.probe for t in self._targets.values() if t.named})
@@ -156,6 +160,8 @@ class Prober:
         self._timer = None
         self._woke_at = now = self._clock.mono()
         try:
+            for transport in self._opener.transports():
+                transport.drain()  # what waits in a buffer has come in time, however late this loop is
             self._expire(now)
             for _ in range(SENDS_AT_ONCE):
                 if not self._heap or self._heap[0][0] > now:
@@ -182,10 +188,6 @@ class Prober:
             token = self._late.popleft()[1]
             if sent := self._sent.pop(token, None):
                 sent.transport.forget(token)
-        if not self._timeouts or self._timeouts[0][0] > now:
-            return
-        for transport in self._opener.transports():
-            transport.drain()  # what waits in a buffer has come in time, however late this loop is
         while self._timeouts and self._timeouts[0][0] <= now:
             token = self._timeouts.popleft()[1]
             sent = self._sent.get(token)
@@ -200,8 +202,10 @@ class Prober:
     def _probe(self, target: _Target) -> None:
         self._token += 1
         token, now = self._token, self._clock.mono()
-        skipped = target.tracker.skipped
+        skipped, sure = target.tracker.skipped, target.tracker.first_lost == NEVER
         target.tracker.sent(token, now)
+        if sure:
+            self._mind_suspicion(target)  # an answer is overdue
         self.stats["skipped"] += target.tracker.skipped - skipped
         transport = self._opener.open(target.probe.kind, target.where.family) if target.where else target.trouble
         if isinstance(transport, str) or target.where is None:
@@ -249,10 +253,14 @@ class Prober:
         sure = target.tracker.first_lost == NEVER
         reach = target.tracker.lost(token, self._clock.mono(), error, error_from)
         self._queue(target)
-        if sure and target.tracker.first_lost < NEVER:
+        if sure:
+            self._mind_suspicion(target)
+        self._tell(target, reach)
+
+    def _mind_suspicion(self, target: _Target) -> None:
+        if target.tracker.first_lost < NEVER:
             self.stats["suspected"] += 1
             self._check_above(target.id)
-        self._tell(target, reach)
 
     def _check_above(self, name: str) -> None:
         """Everything above is looked at in the same moment, so that a parent is judged no later than its child."""

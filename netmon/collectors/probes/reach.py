@@ -1,9 +1,10 @@
 """Is a target reachable, since when, and how well: one pure state machine per target.
 
-Rules (DESIGN.md section 3, Probes; LAB.md, detection arithmetic):
- - One regular probe each ``interval_s``, on a fixed grid. Loss ratio, round trip and jitter come from these alone.
- - A first loss starts a confirming burst. Any answer ends it: a blip. No answer to any of it: lost, since the first
-   unanswered probe was sent.
+Rules (docs/explanation/detection.md has the arithmetic):
+ - One regular probe each ``interval_s``, on a fixed grid; the first ``quick`` ones come QUICK times as often, so that
+   the line's habits are known soon after a start. Loss ratio, round trip and jitter come from regular probes alone.
+ - A regular probe that is overdue by the line's own round trips starts a confirming burst. Any answer ends it: a blip.
+   No answer to any of it: lost, since the first unanswered probe was sent.
  - The burst is as long as the line's own history asks for: see `Tracker.burst_size`.
  - While lost: regular probes. An answer starts up to RETURN_PROBES quick ones; RETURN_ANSWERS of them answered: back
    since the first answer. Nothing between the first unanswered probe and the return counts as loss.
@@ -21,18 +22,27 @@ import statistics
 from collections import deque
 from enum import Enum
 
+from netmon.collectors.probes.habit import Fleet, Habit
 from netmon.config import ProbeConfig
 from netmon.state import Reach
 
 FALSE_LOSS = 1e-10  # 310 lines * 10.5 million probes a year: below one false outage in a year at 15 % loss
 FEW = 10  # probes, below which the measured loss is taken as if they had been this many
-GAP_MARGIN = 2.5  # a burst covers this multiple of the longest gap survived lately
+GAP_MARGIN = 1.5  # a burst covers this multiple of the longest gap survived lately
 GAP_HALF_LIFE_S = 3600.0  # so that one bad minute does not slow detection for ever
-BURST_MOST = 3  # times burst_count: the longest burst, 14 s with the defaults
+BURST_MOST = 2.85  # times burst_count: the longest burst, 51 probes over 15 s with the defaults
+QUICK = 4  # times as often as later ...
+QUICK_PROBES = 80  # ... for the first minute after a start
+OVERDUE = 2.0  # times the longest round trip of late
 RETURN_PROBES, RETURN_ANSWERS = 4, 2
 RTT_SAMPLES = 10  # the median of 30 s: one late packet is no degraded line
 JITTER_GAIN = 1 / 16  # RFC 3550 section 6.4.1
 NEVER = math.inf
+
+
+def longest_burst(config: ProbeConfig) -> int:
+    """Probes of the longest burst."""
+    return max(1, round(BURST_MOST * config.burst_count))
 
 
 class Phase(Enum):
@@ -45,14 +55,20 @@ class Phase(Enum):
 class Tracker:
     """Reachability of one target. ``due_at`` is when the next probe wants to be sent."""
 
-    def __init__(self, target: str, config: ProbeConfig, start_at: float) -> None:
+    def __init__(
+        self, target: str, config: ProbeConfig, start_at: float, fleet: Fleet | None = None, quick: int = 0
+    ) -> None:
         self.target = target
         self.phase = Phase.STEADY
         self.due_at = start_at
         self.first_lost = NEVER  # send time of the first unanswered probe, while there is one
         self.skipped = 0  # regular probes left out because their time had passed
         self._config = config
+        self._habit = Habit(target, fleet or Fleet(), config)
+        self._quick = quick
         self._regular_at = start_at
+        self._doubt_at = NEVER  # when the regular probe that is out is overdue ...
+        self._doubted = 0.0  # ... and when it was sent
         self._extra_at = NEVER  # next probe of a burst
         self._extra_left = 0
         self._group = 0  # grows with each burst, so that a probe of an earlier one is not counted
@@ -84,8 +100,13 @@ class Tracker:
     def sent(self, token: int, now: float) -> None:
         """A probe leaves now. ``token`` names it and is never used twice."""
         regular = now >= self._regular_at
+        if self.phase is Phase.STEADY and now >= self._doubt_at:
+            self._start(Phase.SUSPECT, self.burst_size(now), now)
+            self.first_lost = self._doubted
         if regular:
             self._advance(now)
+            if self.phase is Phase.STEADY and self._doubt_at == NEVER:
+                self._doubt_at, self._doubted = now + self._patience_s(), now
         if self._extra_left:
             self._extra_left -= 1
             self._open += 1
@@ -101,6 +122,9 @@ class Tracker:
         probe = self._out.pop(token, None)
         if probe is None:
             return
+        if probe[0] == self._doubted:
+            self._doubt_at = NEVER
+            self._set_due()
         if probe[2] and probe[2] == self._group and self.phase is not Phase.STEADY:
             self._open -= 1
             self._extra_left += 1
@@ -111,6 +135,9 @@ class Tracker:
         """An answer came (perhaps after ``lost``); a new Reach when there is news."""
         probe = self._out.pop(token, None)
         regular = probe is not None and probe[1]
+        if sent_at >= self._doubted:
+            self._doubt_at = NEVER
+            self._set_due()
         late = probe is None or rtt_s > self._config.timeout_s
         if probe is not None and regular:
             self._sample(late)
@@ -176,18 +203,18 @@ class Tracker:
         """Probes of a burst that starts now.
 
         Enough that it is all lost by chance with a probability below FALSE_LOSS at the line's measured loss (rule of
-        succession), and that it spans GAP_MARGIN times the longest gap survived lately (loss comes in bursts);
-        ``burst_count`` at least, half of it after a whole window without loss.
+        succession), that it outlasts the gaps the line is used to (`Habit.probes`), and that it spans GAP_MARGIN times
+        the longest gap survived lately; ``burst_count`` at least: an outage that is shorter than that is a blip.
         """
         config, seen = self._config, len(self._window)
+        most = longest_burst(config)
         loss = (self._losses + 1) / (max(seen, FEW) + 2)
         by_loss = math.ceil(math.log(FALSE_LOSS) / math.log(loss)) - 1  # the first loss is one of them
-        clean = seen == self._window.maxlen and not self._losses
-        size = max(by_loss, config.burst_count // 2 if clean else config.burst_count)
+        size = max(by_loss, config.burst_count, self._habit.probes(most))
         gap = self._gap * 0.5 ** ((now - self._gap_at) / GAP_HALF_LIFE_S)
         if config.burst_spacing_s > 0:
-            size = max(size, math.ceil((GAP_MARGIN * gap - config.timeout_s) / config.burst_spacing_s) + 1)
-        return max(1, min(size, BURST_MOST * config.burst_count))
+            size = max(size, math.ceil(GAP_MARGIN * gap / config.burst_spacing_s))
+        return max(1, min(size, most))
 
     def reach(self) -> Reach:
         """What is known now, on the caller's time scale."""
@@ -209,6 +236,7 @@ class Tracker:
 
     def _start(self, phase: Phase, probes: int, now: float) -> None:
         self.phase = phase
+        self._doubt_at = NEVER
         self._group += 1
         self._open = 0
         self._extra_left, self._extra_at = probes, now
@@ -258,6 +286,7 @@ class Tracker:
         return news
 
     def _survive(self, gap_s: float, now: float) -> None:
+        self._habit.survived(gap_s)
         if gap_s >= self._gap * 0.5 ** ((now - self._gap_at) / GAP_HALF_LIFE_S):
             self._gap, self._gap_at = gap_s, now
 
@@ -271,6 +300,8 @@ class Tracker:
         """Count a regular result; in a burst only when the burst has ended well, in an outage never."""
         if self.phase is Phase.STEADY:
             self._push(lost)
+            if not lost:
+                self._habit.answered()
         elif self.phase is Phase.SUSPECT:
             self._held.append(lost)
 
@@ -282,6 +313,9 @@ class Tracker:
 
     def _advance(self, now: float) -> None:
         interval = self._config.interval_s
+        if self._quick > 0:
+            self._quick -= 1
+            interval /= QUICK
         behind = math.floor((now - self._regular_at) / interval)
         self.skipped += behind
         self._regular_at += (behind + 1) * interval
@@ -289,4 +323,10 @@ class Tracker:
             self._regular_at += interval
 
     def _set_due(self) -> None:
-        self.due_at = min(self._regular_at, self._extra_at)
+        self.due_at = min(self._regular_at, self._extra_at, self._doubt_at)
+
+    def _patience_s(self) -> float:
+        """How long an answer may take before the line is looked at more closely."""
+        config = self._config
+        longest = OVERDUE * max(self._rtts) if self._rtts else 0.0
+        return min(config.timeout_s, max(config.burst_spacing_s, longest))
