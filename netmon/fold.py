@@ -22,8 +22,8 @@ from netmon.model import (
     Verdict,
     labels,
 )
-from netmon.sensor_series import SensorSeries
-from netmon.state import Reach, SensorView, State
+from netmon.sensor_series import SensorSeries, gateway_figures, info
+from netmon.state import GatewayView, Reach, SensorView, State
 from netmon.topology import Topology
 
 PROBES_S = 15.0  # how often round trip, loss and jitter are looked at for the five-minute samples
@@ -60,6 +60,9 @@ class Fold:
         for gone in [t for t in state.reach if not _probed(inventory, t)]:
             del state.reach[gone]
             gauges.replace(f"reach:{gone}", ())
+        for gone in [g for g in state.gateways if g not in inventory.gateways]:
+            del state.gateways[gone]
+            gauges.replace(f"gateway:{gone}", ())
         for gone in [s for s in state.sensors if s not in inventory.sensors]:
             del state.sensors[gone]
         for name, series in list(self._sensor_series.items()):
@@ -83,6 +86,8 @@ class Fold:
             self._show_verdict(verdict)
         for view in state.sensors.values():
             self._show_sensor(view)
+        for gateway in state.gateways.values():
+            self._show_gateway(gateway)
         for site in sites:
             self._redundancy(site)
         gauges.replace("info", _info(inventory))
@@ -286,6 +291,20 @@ class Fold:
             self._sensor_series[view.sensor] = series
         series.show(self._state.gauges, view)
 
+    def gateway(self, view: GatewayView) -> None:
+        """The present view of one gateway."""
+        before = self._state.gateways.get(view.gateway)
+        if view == before:
+            return
+        self._state.gateways[view.gateway] = view
+        if before is None or before.state != view.state:
+            self._state.revision += 1
+            self._show_gateway(view)
+
+    def _show_gateway(self, view: GatewayView) -> None:
+        gateway = self._state.inventory.gateways[view.gateway]
+        self._state.gauges.replace(f"gateway:{gateway.id}", gateway_figures(view, gateway))
+
 
 def _probed(inventory: Inventory, target: str) -> bool:
     """True if the line or node of this id is there and has a probe: what nobody measures any more is not known."""
@@ -310,3 +329,4 @@ def _info(inventory: Inventory) -> Iterable[Figure]:
     for line in inventory.lines.values():
         series = labels(line=line.id, site=line.site, provider=line.provider, parent=line.parent)
         yield Figure("netmon_line_info", series, 1.0)
+    yield from info(inventory)

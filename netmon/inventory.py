@@ -73,6 +73,7 @@ def load(
         devices=draft.devices,
         sensor_types=draft.sensor_types,
         sensors=draft.sensors,
+        gateways=draft.gateways,
         contacts=draft.contacts,
         credentials=draft.credentials,
         mappings=draft.mappings,
@@ -126,6 +127,7 @@ def summary(loaded: Loaded) -> str:
         f"{len(found.sites)} sites ({by_block or 'none'}) in {len(found.areas)} areas, {len(found.nodes)} nodes, "
         f"{len(found.lines)} lines",
         f"{len(found.devices)} devices at {polled} sites, {len(found.sites) - polled} sites by reachability alone",
-        f"{len(found.sensors)} sensors, {len(found.contacts)} contacts, {len(found.credentials)} credentials",
+        f"{len(found.sensors)} sensors, {len(found.gateways)} gateways, "
+        f"{len(found.contacts)} contacts, {len(found.credentials)} credentials",
     ]
     return "\n".join([*lines, *(f"warning: {problem}" for problem in loaded.warnings)])

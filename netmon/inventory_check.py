@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 from netmon.collectors.mqtt.decode import DECODERS
 from netmon.inventory_read import Draft
-from netmon.model import Device
+from netmon.model import Device, Gateway, Sensor
 from netmon.settings_load import Settings
 from netmon.yamlvalues import suggest
 
@@ -16,7 +16,7 @@ _SMS = re.compile(r"[A-Za-z0-9 .,:;/()+=?-]*")
 _SMS_SET = "allowed: A-Z a-z 0-9 space . , : ; - / ( ) + = ?"
 SITE_SMS_CHARS = 22
 AREA_SMS_CHARS = 10
-_VIA = re.compile(r"line|cellular|line:(?P<line>.+)|gateway:[a-z0-9][a-z0-9._-]*")
+_VIA = re.compile(r"line|cellular|line:(?P<line>.+)|gateway:(?P<gateway>.+)")
 _TELL_NODES = ("node", "core")  # keys of tell_after that are no levels
 
 
@@ -38,6 +38,7 @@ class Check:
         self._sites()
         self._lines()
         self._devices()
+        self._gateways()
         self._sensors()
         self._contacts()
         self._settings()
@@ -122,23 +123,13 @@ class Check:
             self._report("decoder", name, "id", f'decoder "{name}" is built in')
         for sensor in draft.sensors.values():
             self._known("sensor", sensor.id, "type", sensor.type, draft.sensor_types, "sensor type")
-            self._known("sensor", sensor.id, "site", sensor.site, draft.sites, "site")
-            self._known("sensor", sensor.id, "node", sensor.node, draft.nodes, "node")
             if self._known("sensor", sensor.id, "decoder", sensor.decoder, decoders, "decoder"):
                 self._field(sensor.id, sensor.decoder, sensor.field)
-            if sensor.site and sensor.node:
-                self._report("sensor", sensor.id, "node", '"site" and "node" exclude each other')
-            via = _VIA.fullmatch(sensor.via)
-            if not via:
-                allowed = "allowed: line, line:ID, gateway:ID, cellular"
-                self._report("sensor", sensor.id, "via", f'"via" cannot be "{sensor.via}"', allowed)
-            elif via["line"]:
-                self._known("sensor", sensor.id, "via", via["line"], draft.lines, "line")
-            if not sensor.site and not sensor.node:
-                if sensor.place is None:
-                    self._report("sensor", sensor.id, "id", 'needs a "site", a "node" or a "place"')
-                if sensor.via == "line":
-                    self._report("sensor", sensor.id, "via", 'via "line" needs a site', "name the way: line:ID, ...")
+            self._placed("sensor", sensor)
+            kind = draft.sensor_types.get(sensor.type)
+            if kind is not None and sensor.armed and kind.watch == "always":
+                text = f'"armed" is for types with "watch: closed-hours", "{kind.id}" is always watched'
+                self._report("sensor", sensor.id, "armed", text)
             if re.search(r"[+#\x00]", sensor.topic) or sensor.topic.startswith("$"):
                 text = f'"topic" cannot be "{sensor.topic}"'
                 self._report("sensor", sensor.id, "topic", text, "one exact topic, no + and #, no $ in front")
@@ -146,6 +137,35 @@ class Check:
             if sensor.topic and first != sensor.id:
                 text = f'sensor "{first}" reads the same field of "{sensor.topic}"'
                 self._report("sensor", sensor.id, "topic", text)
+
+    def _gateways(self) -> None:
+        used = {sensor.via for sensor in self.draft.sensors.values()}
+        for gateway in self.draft.gateways.values():
+            self._placed("gateway", gateway)
+            if f"gateway:{gateway.id}" not in used and self.complete:
+                text = "no sensor comes through it, so nothing tells whether it lives"
+                self._report("gateway", gateway.id, "id", text, f'give its sensors via: "gateway:{gateway.id}"')
+
+    def _placed(self, kind: str, thing: Sensor | Gateway) -> None:
+        """Where it stands and how it is heard."""
+        draft = self.draft
+        self._known(kind, thing.id, "site", thing.site, draft.sites, "site")
+        self._known(kind, thing.id, "node", thing.node, draft.nodes, "node")
+        if thing.site and thing.node:
+            self._report(kind, thing.id, "node", '"site" and "node" exclude each other')
+        via = _VIA.fullmatch(thing.via)
+        if not via or (via["gateway"] and kind == "gateway"):
+            allowed = "allowed: line, line:ID, cellular" + (", gateway:ID" if kind == "sensor" else "")
+            self._report(kind, thing.id, "via", f'"via" cannot be "{thing.via}"', allowed)
+        elif via["line"]:
+            self._known(kind, thing.id, "via", via["line"], draft.lines, "line")
+        elif via["gateway"]:
+            self._known(kind, thing.id, "via", via["gateway"], draft.gateways, "gateway")
+        if not thing.site and not thing.node:
+            if thing.place is None:
+                self._report(kind, thing.id, "id", 'needs a "site", a "node" or a "place"')
+            if thing.via == "line":
+                self._report(kind, thing.id, "via", 'via "line" needs a site', "name the way: line:ID, ...")
 
     def _field(self, sensor: str, decoder: str, field: str) -> None:
         fields = self.draft.mappings.get(decoder, {}).get("fields")

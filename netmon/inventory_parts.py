@@ -60,6 +60,7 @@ def read_sensor_type(entry: Entry, name: str) -> SensorType:
         below, above = limits[low], limits[high]
         if below is not None and above is not None and below > above:
             entry.problem(high, f'"{high}" {above:g} is below "{low}" {below:g}')
+    watch = entry.text("watch", "always", choices=("always", "closed-hours"))
     words = entry.entry("words")
     report = entry.text("report", "periodic", choices=("periodic", "on-change"))
     kind = SensorType(
@@ -71,13 +72,56 @@ def read_sensor_type(entry: Entry, name: str) -> SensorType:
         # Who reports on change only may rightly be silent for ever, unless the type says otherwise (0 = no limit).
         silence_s=entry.duration("silence", 3600.0 if report == "periodic" else 0.0),
         report=report,
+        rise=entry.number("rise", low=0.0),
+        fall=entry.number("fall", low=0.0),
+        within_s=entry.duration("within", 900.0),
+        stuck_s=entry.duration("stuck"),
+        rest=entry.numbers("rest"),
+        watch=watch,
         words={language: words.text(language) for language in LANGUAGES} if words else {},
+        values=_read_values(entry),
+        **_read_comply(entry),
         **limits,
     )
+    if kind.within_s <= 0 and (kind.rise is not None or kind.fall is not None):
+        entry.problem("within", '"rise" and "fall" need "within"', 'such as "15m"')
+    if kind.rest and not kind.stuck_s:
+        entry.problem("rest", '"rest" without "stuck"', "it names values at which a sensor may stay")
     if words:
         words.finish()
     entry.finish()
     return kind
+
+
+def _read_comply(entry: Entry) -> dict[str, float | None]:
+    """``comply: {min, max}``: what a regulation asks for."""
+    limits = entry.entry("comply")
+    if limits is None:
+        return {}
+    low, high = limits.number("min"), limits.number("max")
+    if low is not None and high is not None and low > high:
+        limits.problem("max", f'"max" {high:g} is below "min" {low:g}')
+    limits.finish()
+    return {"comply_min": low, "comply_max": high}
+
+
+def _read_values(entry: Entry) -> dict[str, dict[float, str]]:
+    """``values: {"0": {vi: "đóng", en: "closed"}, ...}`` turned round: language -> value -> word."""
+    given = entry.entry("values")
+    found: dict[str, dict[float, str]] = {}
+    for name in given.names() if given else ():
+        try:
+            value = float(name)
+        except ValueError:
+            entry.problem("values", f'"values" has the key "{name}"', "its keys are numbers in quotes")
+            continue
+        if given and (called := given.entry(name)):
+            for language in LANGUAGES:
+                found.setdefault(language, {})[value] = called.text(language, required=True)
+            called.finish()
+    if given:
+        given.finish()
+    return found
 
 
 def read_contact(entry: Entry, name: str) -> Contact:

@@ -22,6 +22,7 @@ from netmon.model import (
     Contract,
     Credential,
     Device,
+    Gateway,
     Line,
     Node,
     Probe,
@@ -33,7 +34,7 @@ from netmon.model import (
 from netmon.secrets_load import Secrets
 from netmon.yamlfile import Entry
 
-KINDS = ("areas", "nodes", "sites", "sensors", "sensor_types", "decoders", "contacts", "credentials")
+KINDS = ("areas", "nodes", "sites", "sensors", "gateways", "sensor_types", "decoders", "contacts", "credentials")
 SLUG = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 ID = "an id is a-z, 0-9, dot, dash and underscore, at most 64 characters"
 BLOCKS = ("party", "government", "other")
@@ -55,6 +56,7 @@ class Draft:
     devices: dict[str, Device] = field(default_factory=dict)
     sensor_types: dict[str, SensorType] = field(default_factory=dict)
     sensors: dict[str, Sensor] = field(default_factory=dict)
+    gateways: dict[str, Gateway] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
     credentials: dict[str, Credential] = field(default_factory=dict)
     mappings: dict[str, Mapping[str, object]] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class Draft:
         for entry, name in self._each(root, "decoders", "decoder"):
             self.mappings[name] = read_decoder(entry)
         self._sensors(root)
+        self._gateways(root)
         root.finish()
 
     def _each(self, owner: Entry, key: str, kind: str, *, required: bool = False) -> Iterator[tuple[Entry, str]]:
@@ -138,6 +141,7 @@ class Draft:
         for device, name in self._each(entry, "devices", "device"):
             self.devices[name] = self._device(device, name, site, node)
         self._sensors(entry, site, node)
+        self._gateways(entry, site, node)
 
     def _line(self, entry: Entry, name: str, site: str) -> Line:
         contracts = []
@@ -228,6 +232,23 @@ class Draft:
                 place=read_place(entry),
                 via=entry.text("via", "line"),
                 field=entry.text("field"),
+                owner=entry.text("owner"),
+                supply=entry.text("supply", choices=("mains", "battery")),
+                armed=entry.flag("armed"),
+            )
+            entry.finish()
+
+    def _gateways(self, owner: Entry, site: str = "", node: str = "") -> None:
+        free = not site and not node
+        for entry, name in self._each(owner, "gateways", "gateway"):
+            self.gateways[name] = Gateway(
+                id=name,
+                name=entry.text("name", required=True),
+                site=entry.text("site") if free else site,
+                node=entry.text("node") if free else node,
+                place=read_place(entry),
+                via=entry.text("via", "line"),
+                silence_s=entry.duration("silence"),
                 owner=entry.text("owner"),
             )
             entry.finish()

@@ -15,16 +15,19 @@ Severity = Literal["info", "warning", "critical"]
 Condition = Literal["up", "degraded", "down", "unreachable", "unknown"]
 CauseKind = Literal["power", "line", "device", "upstream", "monitor", "planned", "unknown"]
 SensorState = Literal["ok", "warning", "alarm", "stale", "explained", "invalid", "unknown"]
+GatewayState = Literal["ok", "stale", "explained", "unknown"]
+Quality = Literal["good", "clock", "stuck", "old", "retained", "invalid", "none"]
 ProbeKind = Literal["icmp", "stamp", "tcp", "snmp", "none"]
 EventKind = Literal[
     "link_down", "link_up", "cold_start", "warm_start", "auth_failure", "ups_on_battery", "config_changed",
     "bgp_backward", "other",
 ]  # fmt: skip
-SubjectKind = Literal["site", "line", "node", "device", "sensor", "netmon"]
+SubjectKind = Literal["site", "line", "node", "device", "sensor", "gateway", "netmon"]
 
 CONDITIONS: tuple[Condition, ...] = ("up", "degraded", "down", "unreachable", "unknown")
 CAUSES: tuple[CauseKind, ...] = ("power", "line", "device", "upstream", "monitor", "planned", "unknown")
 SENSOR_STATES: tuple[SensorState, ...] = ("ok", "warning", "alarm", "stale", "explained", "invalid", "unknown")
+GATEWAY_STATES: tuple[GatewayState, ...] = ("ok", "stale", "explained", "unknown")
 
 
 def labels(**pairs: str) -> Labels:
@@ -189,7 +192,16 @@ class SensorType:
     hold_s: float = 0.0
     silence_s: float = 3600.0  # longest silence before it counts as stale
     report: str = "periodic"  # periodic | on-change
+    rise: float | None = None  # gaining more than this within ``within_s`` is an alarm of its own
+    fall: float | None = None  # ... and so is losing more than this
+    within_s: float = 900.0  # 0 = its changes are of no interest
+    stuck_s: float = 0.0  # the same value for longer than this is a fault of the sensor; 0 = it may stay for ever
+    rest: tuple[float, ...] = ()  # values at which it may stay for ever (no rain, no traffic)
+    watch: str = "always"  # always | closed-hours: limits count outside the site's hours only, if the sensor is armed
+    comply_min: float | None = None  # what a regulation asks for: figures of reports, never alarms
+    comply_max: float | None = None
     words: Mapping[str, str] = field(default_factory=dict)  # language -> name of the quantity in messages
+    values: Mapping[str, Mapping[float, str]] = field(default_factory=dict)  # language -> value -> what it is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +218,22 @@ class Sensor:
     place: Place | None = None
     via: str = "line"  # "line" (of its site), "line:<id>", "gateway:<id>", "cellular"
     field: str = ""  # which record of the payload: SenML name, or the mapping's output name
+    owner: str = ""
+    supply: str = ""  # mains: it dies with the mains, so its word proves them | battery | "" not known
+    armed: bool = False  # whether a sensor that is watched in closed hours alarms at all
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What several sensors are heard through. All of them silent at once is its fault, not theirs."""
+
+    id: str
+    name: str
+    site: str = ""
+    node: str = ""
+    place: Place | None = None
+    via: str = "line"  # "line" (of its site), "line:<id>", "cellular"
+    silence_s: float = 0.0  # longest time without a word of any of its sensors; 0 = each by its own type
     owner: str = ""
 
 
@@ -234,6 +262,7 @@ class Inventory:
     devices: Mapping[str, Device] = field(default_factory=dict)
     sensor_types: Mapping[str, SensorType] = field(default_factory=dict)
     sensors: Mapping[str, Sensor] = field(default_factory=dict)
+    gateways: Mapping[str, Gateway] = field(default_factory=dict)
     contacts: Mapping[str, Contact] = field(default_factory=dict)
     credentials: Mapping[str, Credential] = field(default_factory=dict)
     mappings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # decoder name -> JSON mapping

@@ -12,8 +12,9 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
-from netmon import sensors
+from netmon import gateways, sensors
 from netmon.alerts.event_notes import EventNotes
 from netmon.alerts.incidents import Book
 from netmon.alerts.rules import Evaluator
@@ -22,11 +23,13 @@ from netmon.clock import Clock
 from netmon.config import Config
 from netmon.events import Events
 from netmon.fold import Fold
+from netmon.hours import is_open
 from netmon.model import (
     Change,
     Condition,
     Event,
     Figure,
+    Gateway,
     LineSample,
     PollResult,
     Reading,
@@ -35,7 +38,7 @@ from netmon.model import (
     TimelineEntry,
     labels,
 )
-from netmon.state import Reach, SensorView, State
+from netmon.state import GatewayView, Reach, SensorView, State
 from netmon.topology import Topology
 
 log = logging.getLogger(__name__)
@@ -65,6 +68,7 @@ class Pipeline:
         self.evaluator, self.book = evaluator, book
         self._events, self._notes = Events(topology), EventNotes(book.ledger)
         self._clock, self._poll_now, self._broker_connected = clock, poll_now, broker_connected
+        self._zone = ZoneInfo(config.timezone)  # read once, as a reload leaves it alone
         self._news = asyncio.Event()
         self._started_mono = clock.mono()
         self._evaluated_mono = self._sensed_mono = float("-inf")
@@ -119,20 +123,44 @@ class Pipeline:
     def _sense(self, sensor: Sensor, now: float, reading: Reading | None) -> None:
         view = self.state.sensors.get(sensor.id) or SensorView(sensor.id)
         kind = self.state.inventory.sensor_types[sensor.type]
-        after = sensors.step(view, sensor, kind, now, reading, self._via(sensor), self._broker_connected())
+        via, heard_at = self._line_of(sensor), None
+        way, _, name = sensor.via.partition(":")
+        if way == "gateway" and (gateway := self.state.inventory.gateways.get(name)) is not None:
+            seen = self.state.gateways.get(name)
+            via, heard_at = gateways.way(seen, self._line_of(gateway)), seen.heard_at if seen else None
+        watched = kind.watch == "always" or self._watched(sensor, now)
+        connected = self._broker_connected()
+        after = sensors.step(view, sensor, kind, now, reading, via, connected, via_heard_at=heard_at, watched=watched)
         if after is not view or sensor.id not in self.state.sensors:
             self.fold.sensor(after)
 
-    def _via(self, sensor: Sensor) -> Condition | None:
-        """The condition of what the sensor's messages come through; None where no line explains a silence."""
-        way, _, name = sensor.via.partition(":")
+    def _watched(self, sensor: Sensor, now: float) -> bool:
+        """A door is watched outside its site's hours, and only if it is armed (MESSAGES.md)."""
+        site = self.state.inventory.sites.get(sensor.site)
+        return sensor.armed and not is_open(site.hours if site else "", now, self._zone)
+
+    def _line_of(self, thing: Sensor | Gateway) -> Condition | None:
+        """The condition of the line its messages come through; None where no line explains a silence."""
+        way, _, name = thing.via.partition(":")
         if way != "line":
             return None
-        subject = Subject("line", name) if name else Subject("site", sensor.site)
-        if not name and not sensor.site:
-            subject = Subject("node", sensor.node)
+        subject = Subject("line", name) if name else Subject("site", thing.site)
+        if not name and not thing.site:
+            subject = Subject("node", thing.node)
         verdict = self.state.verdicts.get(subject)
         return verdict.condition if verdict else None
+
+    def _judge_gateways(self, now: float) -> None:
+        state, connected = self.state, self._broker_connected()
+        for gateway in state.inventory.gateways.values():
+            members = [state.inventory.sensors[name] for name in self.topology.sensors_behind(gateway.id)]
+            views = [
+                (view, state.inventory.sensor_types[sensor.type])
+                for sensor in members
+                if (view := state.sensors.get(sensor.id)) is not None
+            ]
+            before = state.gateways.get(gateway.id) or GatewayView(gateway.id)
+            self.fold.gateway(gateways.judge(before, gateway, views, now, self._line_of(gateway), connected))
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
@@ -151,6 +179,7 @@ class Pipeline:
         self.fold.verdicts(judge(state.inventory, self.topology, state.reach, before, self.config, now))
         if mono - self._sensed_mono >= SENSORS_S:
             self._sensed_mono = mono
+            self._judge_gateways(now)
             for number, name in enumerate(list(state.inventory.sensors)):
                 sensor = state.inventory.sensors.get(name)
                 if sensor is not None:  # a reload may come between two of them
@@ -201,6 +230,8 @@ class Pipeline:
         self.state.incidents.update(self.book.open)
         for view in list(self.state.sensors.values()):
             self.fold.sensor(sensors.shifted(view, step_s))
+        for gateway in list(self.state.gateways.values()):
+            self.fold.gateway(gateways.shifted(gateway, step_s))
 
     async def _evaluate(self, now: float) -> None:
         self.fold.snmp_silence()

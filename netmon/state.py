@@ -13,6 +13,7 @@ from netmon.model import (
     AlertState,
     Event,
     Figure,
+    GatewayState,
     Incident,
     Inventory,
     Labels,
@@ -112,6 +113,22 @@ class SensorView:
     breach_since: float | None = None  # began to be out of its limits, for hold times
     alarm_since: float | None = None  # the same for the alarm limits alone
     hearing_since: float | None = None  # since when netmon could hear it: silence is counted from here at the earliest
+    gone_at: float | None = None  # when it was told to be gone (a last will, a death certificate); a reading clears it
+    same_since: float | None = None  # when it first said its present value
+    trail: tuple[tuple[float, float], ...] = ()  # (moment, value) of its type's window, thinned, the oldest first
+    skew_s: float = 0.0  # of the latest reading: not 0 where its clock was not believed
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    """The present state of one gateway, judged by its sensors."""
+
+    gateway: str
+    state: GatewayState = "unknown"
+    since: float = 0.0
+    heard_at: float | None = None  # the latest word of any of its sensors
+    hearing_since: float | None = None
+    silent: tuple[str, ...] = ()  # its sensors that are silent through it
 
 
 @dataclass(slots=True)
@@ -139,6 +156,7 @@ class State:
     reach: dict[str, Reach] = field(default_factory=dict)
     polls: dict[str, PollResult] = field(default_factory=dict)
     sensors: dict[str, SensorView] = field(default_factory=dict)
+    gateways: dict[str, GatewayView] = field(default_factory=dict)
     verdicts: dict[Subject, Verdict] = field(default_factory=dict)
     alerts: dict[tuple[str, Labels], AlertState] = field(default_factory=dict)
     incidents: dict[int, Incident] = field(default_factory=dict)  # open ones and those closed lately

@@ -27,6 +27,8 @@ class Topology:
         self._lines = _group((line.site, line.id) for line in by_role)
         self._devices = _group((device.site or device.node, device.id) for device in inventory.devices.values())
         self._sensors = _group((sensor.site or sensor.node, sensor.id) for sensor in inventory.sensors.values())
+        ways = ((sensor.via.partition(":"), sensor.id) for sensor in inventory.sensors.values())
+        self._behind = _group((name, sensor) for (way, _, name), sensor in ways if way == "gateway")
         self._buildings = _group((site.building, site.id) for site in inventory.sites.values())
         self._power = _group((site.power, site.id) for site in inventory.sites.values())
         self._cable = _group((site.cable, site.id) for site in inventory.sites.values())
@@ -97,6 +99,10 @@ class Topology:
     def sensors_of(self, owner: str) -> Ids:
         """Sensors of a site or of a node."""
         return self._sensors.get(owner, ())
+
+    def sensors_behind(self, gateway: str) -> Ids:
+        """Sensors that are heard through a gateway."""
+        return self._behind.get(gateway, ())
 
     def sites_in_building(self, group: str) -> Ids:
         """Sites that share a house, and with it power and drop cable."""

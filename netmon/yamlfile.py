@@ -254,6 +254,16 @@ class Entry:
                     values.append(value)
         return tuple(values)
 
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """A list of decimal numbers; wrong items are reported and left out."""
+        values = []
+        for number, item in self._items(key, False, "numbers"):
+            if isinstance(item, yaml.ScalarNode) and not quoted(item) and NUMBER.match(item.value):
+                values.append(float(item.value.replace("_", "")))
+            else:
+                self._report(item.start_mark.line + 1, f'"{key}" item {number} is not a number')
+        return tuple(values)
+
     def entry(self, key: str, *, required: bool = False) -> Entry | None:
         """A nested mapping."""
         node = self._get(key, required)

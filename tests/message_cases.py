@@ -12,6 +12,7 @@ from netmon.model import (
     Contact,
     Device,
     Evidence,
+    Gateway,
     Incident,
     Inventory,
     Line,
@@ -25,7 +26,7 @@ from netmon.model import (
     Verdict,
     labels,
 )
-from netmon.state import SensorView, State
+from netmon.state import GatewayView, SensorView, State
 
 NOW = 1_795_404_660.0  # 2026-11-23 10:31 in Asia/Ho_Chi_Minh
 CONFIG = Config(notify=NotifyConfig(noc_phone="02713888999"))
@@ -40,6 +41,11 @@ SITE = Site(
 ROOM = SensorType(
     "room", "temperature", "Cel", warn_above=35, alarm_above=40,
     words={"vi": "nhiệt độ phòng máy", "en": "machine room temperature"},
+)  # fmt: skip
+DOOR = SensorType(
+    "door", "door", "/", warn_above=0.5, alarm_above=0.5, watch="closed-hours",
+    words={"vi": "cửa phòng máy", "en": "machine room door"},
+    values={"vi": {0.0: "đóng", 1.0: "mở"}, "en": {0.0: "closed", 1.0: "open"}},
 )  # fmt: skip
 
 
@@ -79,12 +85,32 @@ def state() -> State:
                 "r": Device("r", "router", "198.18.0.10", 161, "c", site=SITE.id),
                 "ups": Device("ups", "ups", "198.19.0.10", 161, "c", site=SITE.id),
             },
-            sensor_types={"room": ROOM},
-            sensors={"heat": Sensor("heat", "room", "t/heat", "senml", "nhiệt độ phòng máy", site=SITE.id)},
+            sensor_types={"room": ROOM, "door": DOOR},
+            sensors={
+                "heat": Sensor("heat", "room", "t/heat", "senml", "nhiệt độ phòng máy", site=SITE.id),
+                "rise": Sensor("rise", "room", "t/rise", "senml", "nhiệt độ phòng máy", site=SITE.id),
+                "door": Sensor("door", "door", "t/door", "senml", "cửa phòng máy", site=SITE.id),
+                "far": Sensor("far", "room", "t/far", "senml", "nhiệt độ phòng máy", site="p1"),
+                **{
+                    f"gt-{n}": Sensor(f"gt-{n}", "room", f"t/gt-{n}", "senml", f"tủ đèn nút giao {n}")
+                    for n in range(1, 7)
+                },
+            },
+            gateways={
+                "gw-town": Gateway("gw-town", "gateway giao thông nội ô", place=Place(11.53, 106.88, "approx")),
+                "gw-site": Gateway("gw-site", "gateway LoRa", site=SITE.id),
+            },
             contacts={"an": TECHNICIAN, "van-thu": Contact("van-thu", "Chị Hoa", "0907000007")},
         )
     )
-    found.sensors["heat"] = SensorView("heat", "alarm", NOW - 300, 41.5, NOW - 60, NOW - 60)
+    found.sensors["heat"] = SensorView(
+        "heat", "alarm", NOW - 300, 41.5, NOW - 60, NOW - 60, trail=((NOW - 960, 38.4), (NOW - 500, 40.0))
+    )
+    found.sensors["rise"] = SensorView("rise", "ok", NOW - 9000, 31.0, None, NOW - 60, trail=((NOW - 480, 24.5),))
+    found.sensors["door"] = SensorView("door", "alarm", NOW - 60, 1.0, NOW - 60, NOW - 60)
+    lamps = tuple(f"gt-{n}" for n in range(1, 7))
+    found.gateways["gw-town"] = GatewayView("gw-town", "stale", NOW - 60, NOW - 1260, silent=lamps)
+    found.gateways["gw-site"] = GatewayView("gw-site", "stale", NOW - 60, NOW - 1260, silent=("door", "far"))
     found.verdicts[Subject("line", "loc-thanh-1")] = Verdict(Subject("line", "loc-thanh-1"), "down", NOW)
     for site in ("p4", "p5"):
         found.verdicts[Subject("site", site)] = Verdict(Subject("site", site), "down", NOW)
@@ -159,6 +185,10 @@ OPEN: dict[str, Incident] = {
         "outage", "netmon:netmon", "critical", cause=Cause("monitor", True, (UPLINK,)), children=("p1", "p2")
     ),
     "alarm": _about("alert", "sensor:heat", "critical", "SensorAlarm"),
+    "fast": _about("alert", "sensor:rise", "warning", "SensorFast"),
+    "door": _about("alert", "sensor:door", "critical", "SensorAlarm"),
+    "gateway": _about("alert", "gateway:gw-town", "warning", "GatewaySilent"),
+    "gateway_site": _about("alert", "gateway:gw-site", "warning", "GatewaySilent"),
     "silent": _about("alert", "sensor:heat", "warning", "SensorSilent"),
     "battery": _about("alert", "device:ups", "warning", "UpsOnBattery", cause=Cause("power", True, UPS[:1])),
     "broker": _about("alert", "netmon:netmon", "warning", "NetmonBrokerLost"),
@@ -173,6 +203,7 @@ CLOSED: dict[str, Incident] = {
     "redundancy_back": _ended(OPEN["redundancy"]),
     "degraded_over": _ended(OPEN["degraded"]),
     "alarm_over": _ended(OPEN["alarm"]),
+    "gateway_over": _ended(OPEN["gateway"]),
     "service_back": _ended(OPEN["service"]),
     "battery_over": _ended(OPEN["battery"]),
     "blind_over": _ended(OPEN["blind"], 300),

@@ -12,6 +12,7 @@ from netmon.model import (
     Cause,
     Device,
     Evidence,
+    Gateway,
     Incident,
     Inventory,
     Labels,
@@ -75,14 +76,16 @@ def _fact(evidence: Evidence) -> tuple[str, str, str]:
 
 
 def place_of(subject: Subject, inventory: Inventory) -> Subject:
-    """The site or node a line, device or sensor belongs to; the subject itself if there is none."""
+    """The site or node a line, device, sensor or gateway belongs to; the subject itself if there is none."""
     if subject.kind == "line" and (line := inventory.lines.get(subject.id)) is not None:
         return Subject("site", line.site)
-    things: Mapping[str, Device | Sensor] = {}
+    things: Mapping[str, Device | Sensor | Gateway] = {}
     if subject.kind == "device":
         things = inventory.devices
     elif subject.kind == "sensor":
         things = inventory.sensors
+    elif subject.kind == "gateway":
+        things = inventory.gateways
     thing = things.get(subject.id)
     if thing is not None and (thing.site or thing.node):
         return Subject("site", thing.site) if thing.site else Subject("node", thing.node)
@@ -96,7 +99,7 @@ def explains(incident: Incident, alert: AlertState) -> bool:
     if incident.kind == "alert":
         kind, _ = ALERT_CAUSES.get(alert.alertname, ("unknown", ""))
         return kind != "unknown" and incident.cause.kind == kind
-    if incident.kind == "outage" and alert.subject.kind in ("device", "line"):
+    if incident.kind == "outage" and alert.subject.kind in ("device", "line", "gateway"):
         other = incident.cause.confirmed and incident.cause.kind in ("line", "upstream")
         return not (other and alert.alertname in ALERT_CAUSES)
     return incident.kind in ("redundancy", "degraded") and alert.subject.kind == "line"
@@ -113,5 +116,8 @@ def still_visible(incident: Incident, state: State) -> bool:
     if incident.subject.kind == "sensor":
         view = state.sensors.get(incident.subject.id)
         return view is None or view.state in ("ok", "warning", "alarm")
+    if incident.subject.kind == "gateway":
+        gateway = state.gateways.get(incident.subject.id)
+        return gateway is None or gateway.state in ("ok", "stale")
     verdict = state.verdicts.get(place)
     return verdict is None or not (verdict.condition in LOST or verdict.by == "monitor")

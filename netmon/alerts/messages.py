@@ -14,13 +14,15 @@ from netmon.alerts import parts
 from netmon.alerts.messages_facts import MOST_EVIDENCE, UNITS, Scene, Texts, lower_first
 from netmon.alerts.messages_mail import mail, subject
 from netmon.config import Config
-from netmon.model import Change, Contact, Evidence, Incident, SensorType, Subject
-from netmon.state import State
+from netmon.model import Change, Contact, Evidence, Gateway, Incident, Sensor, SensorType, Subject
+from netmon.sensor_quality import moved, word_of
+from netmon.state import GatewayView, SensorView, State
 
 BY_CAUSE = ("power", "line", "device")  # causes whose suspicion reads otherwise than their confirmation
 ASK_SITE = ("power_suspected", "unknown", "line_suspected")  # somebody at the site knows most
+ALERT_KINDS = {"SensorSilent": "silent", "SensorFast": "fast", "GatewaySilent": "gateway"}  # with texts of their own
 LOST = ("down", "unreachable")
-MAINS_GOOD = {"ups_on_mains", "mains_present", "neighbour_ups_on_mains"}
+MAINS_GOOD = {"ups_on_mains", "mains_present", "mains_fed_sensor", "neighbour_ups_on_mains"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def kind_of(change: Change) -> str:
         alert = incident.alerts[0][0] if incident.alerts else ""
         if alert in ("SensorAlarm", "SensorWarning"):
             return "alarm_over" if closed else "alarm"
-        return "alert_over" if closed else "silent" if alert == "SensorSilent" else "alert"
+        return "alert_over" if closed else ALERT_KINDS.get(alert, "alert")
     if incident.kind == "redundancy":
         return "redundancy_back" if closed else "redundancy"
     if incident.subject.kind == "node":
@@ -147,6 +149,7 @@ def arguments(scene: Scene, kind: str) -> Mapping[str, str]:
         "trunk": _flag(cause.kind == "upstream" and scene.node is not None and scene.node.kind == "aggregation"),
         **_children(scene),
         **_sensor(scene),
+        **_gateway(scene),
         **_alert(scene),
         **_calls(scene, kind),
     }
@@ -184,18 +187,65 @@ def _children(scene: Scene) -> dict[str, str]:
 
 def _sensor(scene: Scene) -> dict[str, str]:
     sensor = scene.sensor
-    args = {"quantity": scene.incident.subject.id, "value": "", "limit": "", "t_value": ""}
+    args = {"quantity": scene.incident.subject.id, "value": "", "limit": "", "t_value": "", "trend": ""}
     if sensor is not None:
         kind = scene.state.inventory.sensor_types.get(sensor.type)
         view = scene.state.sensors.get(sensor.id)
         args["quantity"] = (kind.words.get(scene.words.language) or kind.quantity) if kind else sensor.type
         if view is not None and view.value is not None and view.received_at is not None:
-            unit = UNITS.get(kind.unit, kind.unit) if kind else ""
-            args["value"] = f"{scene.number(view.value)} {unit}".strip()
+            word = word_of(kind, view.value, scene.words.language) if kind else ""
+            args["value"] = word or _amount(scene, kind, view.value)
             args["t_value"] = scene.time(view.received_at)
-            args["limit"] = _limit(scene, kind, view.value) if kind else ""
-    # Parts name what they need; these two are for what is said instead.
-    return args | {"no_value": _flag(not args["value"]), "no_limit": _flag(not args["limit"])}
+            if kind and not word:
+                args["limit"] = _limit(scene, kind, view.value)
+                args["trend"] = _trend(scene, kind, view)
+    # Parts name what they need; these are for which of several is said.
+    limit, value = bool(args["limit"]), bool(args["value"])
+    return args | {
+        "no_value": _flag(not value),
+        "value_only": _flag(value and not limit),
+        "limit_only": _flag(limit and not args["trend"]),
+        "no_trend": _flag(not args["trend"]),
+    }
+
+
+def _amount(scene: Scene, kind: SensorType | None, value: float) -> str:
+    unit = UNITS.get(kind.unit, kind.unit) if kind else ""
+    return f"{scene.number(value)} {unit}".strip()
+
+
+def _trend(scene: Scene, kind: SensorType, view: SensorView) -> str:
+    """How it moved lately: what is too small to be read is not said."""
+    found = moved(view, kind)
+    if found is None or scene.number(abs(found.change)) == "0":
+        return ""
+    key = "word.rose" if found.change > 0 else "word.fell"
+    return scene.words.text(key, by=_amount(scene, kind, abs(found.change)), dur=scene.duration(found.over_s))
+
+
+def _gateway(scene: Scene) -> dict[str, str]:
+    """The sensors that are silent through it: they are listed here and told nowhere else."""
+    gateway, state = scene.gateway, scene.state
+    if gateway is None:
+        return {"n_silent": "", "silent": "", "t_heard": "", "gateway": "", "alone": ""}
+    view = state.gateways.get(gateway.id) or GatewayView(gateway.id)
+    known = state.inventory.sensors
+    names = [_sensor_name(scene, known[s], gateway) for s in view.silent if s in known]
+    placed = scene.site is not None or scene.node is not None
+    return {
+        "gateway": gateway.name if placed else "",
+        "alone": _flag(not placed),
+        "n_silent": str(len(names) or ""),
+        "silent": scene.listed(names),
+        "t_heard": scene.time(view.heard_at) if view.heard_at else "",
+    }
+
+
+def _sensor_name(scene: Scene, sensor: Sensor, gateway: Gateway) -> str:
+    """With its site where it stands elsewhere than its gateway: rooms have the same sensors."""
+    site = scene.state.inventory.sites.get(sensor.site) if sensor.site != gateway.site else None
+    name = sensor.name or sensor.id
+    return f"{name} ({site.name})" if site else name
 
 
 def _limit(scene: Scene, kind: SensorType, value: float) -> str:

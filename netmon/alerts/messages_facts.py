@@ -13,7 +13,20 @@ from typing import Any, Protocol
 
 from netmon.alerts.parts import Part
 from netmon.config import Config
-from netmon.model import Cause, Contact, Device, Evidence, Incident, Line, Node, Place, Sensor, Site, Subject
+from netmon.model import (
+    Cause,
+    Contact,
+    Device,
+    Evidence,
+    Gateway,
+    Incident,
+    Line,
+    Node,
+    Place,
+    Sensor,
+    Site,
+    Subject,
+)
 from netmon.state import State
 from netmon.vietnamese import fold, sort_key
 
@@ -113,7 +126,7 @@ class Scene:
         thing = self._thing()
         if isinstance(thing, Site):
             return thing
-        site = thing.site if isinstance(thing, Line | Device | Sensor) else ""
+        site = thing.site if isinstance(thing, Line | Device | Sensor | Gateway) else ""
         return self.state.inventory.sites.get(site)
 
     @property
@@ -121,7 +134,7 @@ class Scene:
         thing = self._thing()
         if isinstance(thing, Node):
             return thing
-        node = thing.node if isinstance(thing, Device | Sensor) else ""
+        node = thing.node if isinstance(thing, Device | Sensor | Gateway) else ""
         return self.state.inventory.nodes.get(node)
 
     @property
@@ -129,14 +142,20 @@ class Scene:
         thing = self._thing()
         return thing if isinstance(thing, Sensor) else None
 
-    def _thing(self) -> Site | Line | Node | Device | Sensor | None:
+    @property
+    def gateway(self) -> Gateway | None:
+        thing = self._thing()
+        return thing if isinstance(thing, Gateway) else None
+
+    def _thing(self) -> Site | Line | Node | Device | Sensor | Gateway | None:
         inventory, key = self.state.inventory, self.incident.subject.id
-        things: Mapping[str, Mapping[str, Site | Line | Node | Device | Sensor]] = {
+        things: Mapping[str, Mapping[str, Site | Line | Node | Device | Sensor | Gateway]] = {
             "site": inventory.sites,
             "line": inventory.lines,
             "node": inventory.nodes,
             "device": inventory.devices,
             "sensor": inventory.sensors,
+            "gateway": inventory.gateways,
         }
         return things.get(self.incident.subject.kind, {}).get(key)
 
@@ -151,8 +170,8 @@ class Scene:
             return node.short_name or node.name if short else bare(node.name)
         if self.incident.subject.kind == "netmon":
             return self.words.text("word.netmon")
-        sensor = self.sensor
-        return sensor.name or sensor.id if sensor is not None else self.incident.subject.id
+        thing = self.sensor or self.gateway
+        return thing.name or thing.id if thing is not None else self.incident.subject.id
 
     def node_phrase(self, short: bool, capitals: bool = False) -> str:
         """nút gom Bù Gia Mập: the kind of node said once, whatever the node is called."""
@@ -190,14 +209,19 @@ class Scene:
 
     def place(self) -> Place | None:
         """Where to go, if somebody has surveyed it (PAINS 36)."""
-        thing = self.sensor if self.sensor and self.sensor.place else self.site or self.node
+        own = self.sensor or self.gateway
+        thing = own if own and own.place else self.site or self.node
         place = thing.place if thing is not None else None
         return place if place is not None and place.quality == "surveyed" else None
 
     def names(self, sites: Iterable[str]) -> str:
         """Names of sites in dictionary order, the first thirty."""
         known = self.state.inventory.sites
-        names = sorted((known[s].name for s in sites if s in known), key=sort_key)
+        return self.listed(known[s].name for s in sites if s in known)
+
+    def listed(self, names: Iterable[str]) -> str:
+        """In dictionary order, the first thirty."""
+        names = sorted(names, key=sort_key)
         more = [self.words.text("word.more", count=len(names) - MOST_NAMES)] if len(names) > MOST_NAMES else []
         return ", ".join(names[:MOST_NAMES] + more)
 

@@ -16,8 +16,10 @@ CLOSED = {
     "alert_over",
     "blind_over",
 }
-NO_CAUSE = {"redundancy", "degraded", "alarm", "silent", "alert", "blind", "node_degraded", "flapping"}
-STILL_WORKS = {"redundancy", "degraded", "alarm", "silent", "alert", "node_degraded"}
+NO_CAUSE = {
+    "redundancy", "degraded", "alarm", "silent", "fast", "gateway", "alert", "blind", "node_degraded", "flapping",
+}  # fmt: skip
+STILL_WORKS = {"redundancy", "degraded", "alarm", "silent", "fast", "gateway", "alert", "node_degraded"}
 
 
 def mail(scene: Scene, kind: str, args: Mapping[str, str], why: str) -> tuple[str, list[str]]:
@@ -60,7 +62,10 @@ def _body(scene: Scene, kind: str, args: Mapping[str, str], why: str) -> Iterabl
     evidence = [scene.evidence(e) for e in incident.cause.evidence]
     if args["value"]:
         limit = f" ({words.text('page.limit')} {args['limit']})" if args["limit"] else ""
-        evidence.append(f"{args['quantity']} {args['value']}{limit}, {args['t_value']}")
+        trend = f", {args['trend']}" if args["trend"] else ""
+        evidence.append(f"{args['quantity']} {args['value']}{limit}, {args['t_value']}{trend}")
+    if args["n_silent"] and args["t_heard"]:
+        evidence.append(words.text("mail.gateway_heard", **args))
     yield field("evidence", "" if evidence else words.text("mail.no_evidence"))
     yield from (f"- {line}" for line in evidence)
     if incident.cause.missing and kind not in CLOSED:
@@ -98,6 +103,8 @@ def _impact(scene: Scene, kind: str, args: Mapping[str, str]) -> str:
         return words.text("mail.impact_blind", k=args["k"])
     if incident.children:
         found.append(words.text("mail.impact_children", k=args["k"], names=scene.names(incident.children)))
+    if args["n_silent"]:
+        found.append(words.text("mail.impact_gateway", **args))
     if incident.already_down:
         found.append(words.text("mail.impact_before", k2=args["k2"]))
     silent = _silent_sensors(scene)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netmon.alerts.messages_facts import Texts
-from netmon.model import Contact, Incident, Inventory
+from netmon.model import Contact, Gateway, Incident, Inventory, Sensor
 from netmon.state import State
 
 OUTAGE = ("technician", "noc")
@@ -41,9 +42,15 @@ def areas(incident: Incident, inventory: Inventory) -> set[str]:
         sites.add(inventory.lines[subject.id].site)
     elif subject.kind == "device" and subject.id in inventory.devices:
         sites.add(inventory.devices[subject.id].site)
-    elif subject.kind == "sensor" and subject.id in inventory.sensors:
-        sites.add(inventory.sensors[subject.id].site)
+    elif (thing := owned(incident, inventory)) is not None:
+        sites.add(thing.site)
     return {inventory.sites[s].area for s in sites if s in inventory.sites}
+
+
+def owned(incident: Incident, inventory: Inventory) -> Sensor | Gateway | None:
+    """The sensor or gateway that an incident is about."""
+    things: Mapping[str, Mapping[str, Sensor | Gateway]] = {"sensor": inventory.sensors, "gateway": inventory.gateways}
+    return things.get(incident.subject.kind, {}).get(incident.subject.id)
 
 
 def readers(incident: Incident, state: State) -> list[Reader]:
@@ -56,14 +63,14 @@ def readers(incident: Incident, state: State) -> list[Reader]:
         for key in site.contacts:
             if (contact := inventory.contacts.get(key)) is not None:
                 found.setdefault(key, Reader(contact, "site"))
-    sensor = inventory.sensors.get(incident.subject.id) if incident.subject.kind == "sensor" else None
-    if sensor is not None and (owner := inventory.contacts.get(sensor.owner)) is not None:
+    thing = owned(incident, inventory)
+    if thing is not None and (owner := inventory.contacts.get(thing.owner)) is not None:
         found[owner.id] = Reader(owner, "owner")
     for contact in inventory.contacts.values():
         audience = next((a for a in wanted if a in contact.audiences), None)
         if audience is None or (contact.areas and not where & set(contact.areas)):
             continue
-        if audience == "owner" and sensor is not None and sensor.owner and sensor.owner != contact.id:
+        if audience == "owner" and thing is not None and thing.owner and thing.owner != contact.id:
             continue
         found.setdefault(contact.id, Reader(contact, audience))
     return list(found.values())

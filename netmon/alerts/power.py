@@ -1,6 +1,7 @@
 """Was there mains at a site when it was lost? Signs for and against, each with its evidence. Pure.
 
-Sources (DESIGN.md, section 3): the site's own UPS, a UPS in the same building or on the same feeder, mains sensors.
+Sources (DESIGN.md, section 3): the site's own UPS, a UPS in the same building or on the same feeder, mains sensors,
+and sensors without a battery that are still heard.
 A UPS on battery proves a mains cut; that it also stopped the router is proven only when the battery was at its end.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from netmon.alerts.evidence import Supply, Witness
 from netmon.config import Config
 from netmon.model import Evidence, Site
+from netmon.sensors import moment
 from netmon.state import State
 from netmon.topology import Topology
 
@@ -81,6 +83,11 @@ def power_at(site: Site, began_at: float, state: State, topology: Topology, conf
         elif value >= 0.5 and at > began_at:
             good.append(Evidence("mains_present", at))
             after = True
+    # What runs on mains alone and still speaks (by a way of its own) has mains. Its silence would prove nothing.
+    for name, at in _mains_fed(topology, state, site):
+        if at > began_at + config.probe.timeout_s:
+            good.append(Evidence("mains_fed_sensor", at, {"name": name}))
+            after = True
     return Power(tuple(lost), proof, tuple(good), after, known)
 
 
@@ -118,10 +125,22 @@ def _neighbours(topology: Topology, state: State, site: Site) -> Iterator[tuple[
                 yield from ((key, other, device) for device in _ups(topology, state, other))
 
 
+def _sensors_in_house(topology: Topology, site: Site) -> Iterator[str]:
+    house = topology.sites_in_building(site.building) if site.building else ()
+    return (s for owner in dict.fromkeys((site.id, *house)) for s in topology.sensors_of(owner))
+
+
+def _mains_fed(topology: Topology, state: State, site: Site) -> Iterator[tuple[str, float]]:
+    """(name, when it measured) of each sensor in the building that has no battery, as last heard."""
+    for key in _sensors_in_house(topology, site):
+        sensor, view = state.inventory.sensors[key], state.sensors.get(key)
+        if sensor.supply == "mains" and view is not None and view.received_at is not None and view.gone_at is None:
+            yield sensor.name or sensor.id, moment(view, view.received_at)
+
+
 def _mains_sensors(topology: Topology, state: State, site: Site) -> Iterator[tuple[float, float]]:
     """(value, when) of the mains sensors of the building."""
-    house = topology.sites_in_building(site.building) if site.building else ()
-    for sensor in (s for owner in dict.fromkeys((site.id, *house)) for s in topology.sensors_of(owner)):
+    for sensor in _sensors_in_house(topology, site):
         kind = state.inventory.sensor_types.get(state.inventory.sensors[sensor].type)
         view = state.sensors.get(sensor)
         if kind is None or kind.quantity != MAINS or view is None or view.state == "invalid":

@@ -259,7 +259,9 @@ def _rebooted(cause: Cause, boot: float, power_signs: bool, keys: set[str]) -> C
     evidence = (*cause.evidence, Evidence("rebooted", boot))
     if cause.kind == "device":
         return replace(cause, confirmed=True, evidence=evidence)
-    if cause.kind == "line" and (cause.confirmed or keys & {"mains_present", "neighbour_ups_on_mains"}):
+    if cause.kind == "line" and (
+        cause.confirmed or keys & {"mains_present", "mains_fed_sensor", "neighbour_ups_on_mains"}
+    ):
         return replace(cause, evidence=evidence)  # mains were there: somebody restarted it while looking for the fault
     return Cause("power", power_signs, evidence, cause.missing)
 

@@ -21,7 +21,8 @@ COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
 }
 THRESHOLD_BY = ("", "site", "line", "device", "sensor")
-SUBJECT_LABELS: tuple[SubjectKind, ...] = ("sensor", "device", "line", "site", "node")  # the most exact one wins
+# The most exact one wins.
+SUBJECT_LABELS: tuple[SubjectKind, ...] = ("sensor", "gateway", "device", "line", "site", "node")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ SEEN_IDS = 32_768  # half of all packet ids (MQTT 5, section 2.2.1: two bytes): 
 SEEN_CHECK = 100  # ... and their marks are dropped once in so many commits
 FULL_TO = 0.95  # when the budget is spent, the oldest rows go until this much of it is in use
 _MARK = struct.Struct("!H8s")
+_POINT = struct.Struct("<dd")  # of a trail: moment, value
 
 
 class SpoolError(NetmonError):
@@ -127,18 +128,30 @@ class Spool:
         return self._call(lambda db: [Bad(*found) for found in db.execute(spooldb.QUARANTINE, (limit,))])
 
     def save_views(self, views: Iterable[SensorView]) -> None:
-        """Keep states and their hold times, so that a restart neither clears nor repeats an alarm."""
-        rows = [(v.sensor, v.state, v.since, v.breach_since, v.alarm_since) for v in views]
+        """Keep states and their timers, so that a restart neither clears nor repeats an alarm."""
+        rows = [
+            (v.sensor, v.state, v.since, v.breach_since, v.alarm_since, v.gone_at, v.same_since, _pack(v.trail))
+            for v in views
+        ]
         self._call(lambda db: db.executemany(spooldb.SAVE_VIEW, rows) and None)
 
     def load_views(self) -> dict[str, SensorView]:
         """The kept states, with the last reading of each sensor; sensors with a reading alone are there too."""
-        views = {r.sensor: SensorView(r.sensor, "unknown", r.received_at, r.value, r.at, r.received_at)
-                 for r in self.last_readings()}  # fmt: skip
-        for sensor, state, since, breach, alarm in self._call(lambda db: db.execute(spooldb.VIEWS).fetchall()):
-            view = views.get(sensor, SensorView(sensor))
+        views = {
+            r.sensor: SensorView(r.sensor, "unknown", r.received_at, r.value, r.at, r.received_at, skew_s=r.skew_s)
+            for r in self.last_readings()
+        }
+        rows = self._call(lambda db: db.execute(spooldb.VIEWS).fetchall())
+        for sensor, state, since, breach, alarm, gone, same, trail in rows:
             views[sensor] = replace(
-                view, state=cast(SensorState, state), since=since, breach_since=breach, alarm_since=alarm
+                views.get(sensor, SensorView(sensor)),
+                state=cast(SensorState, state),
+                since=since,
+                breach_since=breach,
+                alarm_since=alarm,
+                gone_at=gone,
+                same_since=same,
+                trail=tuple(_POINT.iter_unpack(trail)),
             )
         return views
 
@@ -252,6 +265,10 @@ class Spool:
 
 def _reading(sensor: str, value: float, received_at: float, at: float | None, skew_s: float) -> Reading:
     return Reading(sensor, value, received_at, at, skew_s=skew_s)
+
+
+def _pack(trail: Iterable[tuple[float, float]]) -> bytes:
+    return b"".join(_POINT.pack(*point) for point in trail)
 
 
 def _split(marks: bytes) -> Iterable[bytes]:

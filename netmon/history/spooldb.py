@@ -30,6 +30,11 @@ MIGRATIONS = (
     CREATE TABLE sink (name TEXT PRIMARY KEY, done INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE view ADD COLUMN gone_at REAL;
+    ALTER TABLE view ADD COLUMN same_since REAL;
+    ALTER TABLE view ADD COLUMN trail BLOB NOT NULL DEFAULT x'';
+    """,
 )
 
 APPEND = "INSERT INTO reading (sensor, value, received_at, at, skew_s) VALUES (?, ?, ?, ?, ?)"
@@ -43,8 +48,8 @@ SEEN = "SELECT at, marks FROM seen ORDER BY id"
 QUARANTINE = "SELECT received_at, topic, reason, detail, payload FROM quarantine ORDER BY id DESC LIMIT ?"
 PUT_ASIDE = "INSERT INTO quarantine (received_at, topic, reason, detail, payload) VALUES (?, ?, ?, ?, ?)"
 TRIM_QUARANTINE = "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?"
-SAVE_VIEW = "INSERT OR REPLACE INTO view VALUES (?, ?, ?, ?, ?)"
-VIEWS = "SELECT sensor, state, since, breach_since, alarm_since FROM view"
+SAVE_VIEW = "INSERT OR REPLACE INTO view VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+VIEWS = "SELECT sensor, state, since, breach_since, alarm_since, gone_at, same_since, trail FROM view"
 
 
 def is_corrupt(error: sqlite3.Error) -> bool:

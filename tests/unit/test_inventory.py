@@ -158,13 +158,13 @@ ONE_MISTAKE = [
     ("tree", '"senml"', '"box"', None),
     ("tree", '"senml", field: "t"', '"box", field: "x"', 'tree.yml:20: site "s1", sensor "s1-t": decoder "box" has no field "x"; allowed: h, t'),
     ("tree", '"x/s1"', '"x/+"', 'tree.yml:20: site "s1", sensor "s1-t": "topic" cannot be "x/+"; one exact topic, no + and #, no $ in front'),
-    ("tree", 'field: "t"', 'field: "t", via: "cell"', 'tree.yml:20: site "s1", sensor "s1-t": "via" cannot be "cell"; allowed: line, line:ID, gateway:ID, cellular'),
+    ("tree", 'field: "t"', 'field: "t", via: "cell"', 'tree.yml:20: site "s1", sensor "s1-t": "via" cannot be "cell"; allowed: line, line:ID, cellular, gateway:ID'),
     ("tree", 'field: "t"', 'field: "t", via: "line:s9"', 'tree.yml:20: site "s1", sensor "s1-t": unknown line "s9"; known: s1-1, s2-1'),
     ("tree", 'name: "Site 2"', 'name: "Site 2"\n    place: {lat: 106.5, lon: 11.8, quality: "approx"}', 'tree.yml:23: site "s2" place: "lat" cannot be 106.5; allowed: -90 to 90'),
     ("tree", 'name: "Site 2"', 'name: "Site 2"\n    since: "2026-02-01"\n    until: "2026-01-01"', 'tree.yml:24: site "s2": "until" 2026-01-01 is before "since" 2026-02-01'),
     ("tree", 'name: "Site 2"', 'name: "Site 2"\n    hours: 17:30', 'tree.yml:23: site "s2": "hours": 17:30 without quotes is the number 1050 (base 60) in YAML; write "17:30" in quotes'),
     ("tree", 'name: "Site 2"', 'name: "Site 2"\n    unit_code: 025', 'tree.yml:23: site "s2": "unit_code": 025 without quotes is the number 21 (not base 10) in YAML; write "025" in quotes'),
-    ("tree", 'name: "Site 2"', 'name: "Site 2"\n    adress: "x"', 'tree.yml:23: site "s2": unknown key "adress"; did you mean "area"? allowed: area, block, building, cable, commune, contacts, devices, hours, id, level, lines, name, place, power, security_level, sensors, since, sms_name, thresholds, unit_code, until'),
+    ("tree", 'name: "Site 2"', 'name: "Site 2"\n    adress: "x"', 'tree.yml:23: site "s2": unknown key "adress"; did you mean "area"? allowed: area, block, building, cable, commune, contacts, devices, gateways, hours, id, level, lines, name, place, power, security_level, sensors, since, sms_name, thresholds, unit_code, until'),
     ("tree", 'name: "Site 2"', 'name: "Site 2"\n    name: "Site 3"', 'tree.yml:23: site "s2": key "name" is there twice; first in line 22'),
     ("tree", '    block: "other"\n', "", 'tree.yml:21: site "s2": "block" is missing'),
     ("tree", '"198.18.1.2"}', '"198.18.1.2", probe: {kind: "tcp"}}', 'tree.yml:28: site "s2", line "s2-1" probe: "port" is missing; a tcp probe needs one'),
@@ -254,7 +254,15 @@ def test_a_missing_config_is_one_line(tmp_path: Path) -> None:
 def test_sensors_in_town_need_a_place_and_a_way(write: Callable[..., Path]) -> None:
     town = 'sensors:\n  - {id: "w", type: "room", topic: "w", decoder: "box", field: "t"%s}\n'
     place = ', place: {lat: 11.5, lon: 106.9, quality: "approx"}'
-    assert problems_of(write(people=PEOPLE + town % (place + ', via: "gateway:g1"'))) == []
+    way = f'gateways:\n  - {{id: "g1", name: "G", via: "cellular"{place}}}\n'
+    assert problems_of(write(people=PEOPLE + way + town % (place + ', via: "gateway:g1"'))) == []
+    [told] = problems_of(write(people=PEOPLE + town % (place + ', via: "gateway:g1"')))
+    assert told.endswith('unknown gateway "g1"; known: none')
+    [told] = problems_of(write(people=PEOPLE + way))
+    assert told.endswith('give its sensors via: "gateway:g1"')
+    loop = way.replace("cellular", "gateway:g1") + town % (place + ', via: "gateway:g1"')
+    [told] = problems_of(write(people=PEOPLE + loop))
+    assert told.endswith('"via" cannot be "gateway:g1"; allowed: line, line:ID, cellular')
     found = problems_of(write(people=PEOPLE + town % ""))
     assert [text.split(": ", 2)[2] for text in found] == [
         'needs a "site", a "node" or a "place"',

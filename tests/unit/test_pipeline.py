@@ -12,7 +12,7 @@ from netmon.alerts.incidents import Book
 from netmon.alerts.rules import Evaluator, limits
 from netmon.clock import Clock
 from netmon.metrics import METRICS
-from netmon.model import Change, Figure, Inventory, Probe, Reading, Sensor, labels
+from netmon.model import Change, Figure, Gateway, Inventory, Probe, Reading, Sensor, labels
 from netmon.pipeline import KEEP_CLOSED_S, Pipeline
 from netmon.state import Reach, State
 from netmon.topology import Topology
@@ -219,7 +219,8 @@ def with_sensors() -> Daemon:
     sensors = {
         s: Sensor(s, "temperature", f"t/{s}", "senml", site=w[0], node=w[1], via=w[2]) for s, w in SENSORS.items()
     }
-    daemon = Daemon(replace(facts, sensors=sensors)).started()
+    gateways = {"gw-1": Gateway("gw-1", "gateway", site="a7", via="cellular")}
+    daemon = Daemon(replace(facts, sensors=sensors, gateways=gateways)).started()
     daemon.pipeline.take_readings([Reading(s, 25.0, daemon.now) for s in sensors])
     assert {v.state for v in daemon.state.sensors.values()} == {"ok"}
     return daemon
@@ -239,15 +240,18 @@ def test_a_silence_is_explained_by_the_way_the_messages_come() -> None:
         "on-line": "explained",
         "any-line": "stale",  # the site still has its other line
         "own-way": "stale",
-        "by-gateway": "stale",
+        "by-gateway": "explained",  # nothing else came through its gateway either
     }
+    assert daemon.state.gateways["gw-1"].state == "stale"
+    assert daemon.state.gateways["gw-1"].silent == ("by-gateway",)
+    assert daemon.gauge("netmon_gateway_state")["gw-1 a7 stale"] == 1.0
     assert daemon.gauge("netmon_sensor_value") == {}
 
 
 def test_a_silence_without_reason_is_stale() -> None:
     daemon = with_sensors()
     daemon.run(SILENCE_S + 10, every_s=600)
-    assert set(states(daemon).values()) == {"stale"}
+    assert {name for name, state in states(daemon).items() if state != "stale"} == {"by-gateway"}
 
 
 def test_a_lost_broker_makes_all_sensors_unknown_within_seconds() -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from netmon.hours import is_open
 from netmon.model import Condition, Reading, Sensor, SensorState, SensorType
-from netmon.sensors import EXPLAINED_LATE_S, shifted, step
+from netmon.sensor_quality import TRAIL_POINTS, Moved, is_fast, is_stuck, moved, quality
+from netmon.sensors import EXPLAINED_LATE_S, gone, shifted, step
 from netmon.state import SensorView
 
 SENSOR = Sensor("s", "room", "t", "senml")
@@ -286,3 +292,131 @@ def test_a_step_of_the_clock_is_no_silence_and_no_hold(step_s: float) -> None:
     assert bench.at(5110 + step_s) == "ok", "neither silent for two hours nor too hot for so long"
     assert bench.at(5899 + step_s) == "ok"
     assert bench.at(5900 + step_s) == "alarm"
+
+
+# --- told to be gone, watched hours, stuck and fast values ------------------------------------------------------------
+
+
+def test_gone_is_stale_at_once_and_the_next_word_ends_it() -> None:
+    bench = Bench()
+    bench.at(0, 25)
+    bench.view = gone(bench.view, T0 + 10)
+    assert bench.at(10) == "stale"
+    assert bench.since() == 10
+    bench.view = gone(bench.view, T0 + 20)
+    assert bench.view.gone_at == T0 + 10, "told twice is told once"
+    assert bench.at(30, 24, retained=True) == "stale", "a replay is no word"
+    assert bench.at(40, 24, measured=-100) == "ok", "an old value, but it came now"
+    told = Reading("s", math.nan, T0 + 50, gone=True)
+    bench.view = step(bench.view, SENSOR, ROOM, T0 + 50, told, "up", True)
+    assert (bench.view.state, bench.view.value, bench.view.since) == ("stale", 25, T0 + 50)
+    bench.via = "down"
+    assert bench.at(51) == "explained"
+    bench.via, bench.broker = "up", False
+    assert bench.at(52) == "unknown"
+
+
+def test_limits_count_only_while_watched() -> None:
+    kind = SensorType("door", "door", "/", report="on-change", silence_s=0, alarm_above=0.5, watch="closed-hours")
+
+    def at(view: SensorView, offset_s: float, value: float | None, watched: bool) -> SensorView:
+        reading = None if value is None else Reading("s", value, T0 + offset_s)
+        return step(view, SENSOR, kind, T0 + offset_s, reading, "up", True, watched=watched)
+
+    view = at(SensorView("s"), 0, 1, False)
+    assert view.state == "ok"
+    view = at(view, 100, None, True)
+    assert (view.state, view.since) == ("alarm", T0 + 100), "still open when the office closed: since then"
+    view = at(view, 200, None, False)
+    assert view.state == "ok"
+    view = at(at(view, 300, 0, False), 400, None, True)
+    assert view.state == "ok"
+    assert at(view, 500, 1, True).state == "alarm"
+
+
+def test_new_limits_count_from_the_moment_they_are_there() -> None:
+    bench = Bench()
+    bench.at(0, 34)
+    bench.kind = replace(ROOM, warn_above=30)
+    assert bench.at(10) == "ok"
+    assert bench.at(910) == "warning"
+    assert bench.since() == 10
+
+
+def test_a_stuck_value_is_told_by_its_own_readings() -> None:
+    kind = replace(ROOM, stuck_s=600, rest=(0.0,))
+    bench = Bench(kind)
+    for t in range(0, 600, 60):
+        bench.at(t, 25)
+    assert not is_stuck(bench.view, kind)
+    bench.at(2000)
+    assert not is_stuck(bench.view, kind), "silence is another matter"
+    bench.at(2001, 25)
+    assert is_stuck(bench.view, kind)
+    assert quality(bench.view, kind) == "stuck"
+    bench.at(2060, 25.1)
+    assert not is_stuck(bench.view, kind)
+    for t in range(2100, 4000, 60):
+        bench.at(t, 0)
+    assert not is_stuck(bench.view, kind), "it may rest at zero"
+
+
+def test_how_it_moved_within_the_window() -> None:
+    kind = replace(ROOM, rise=5.0, fall=8.0)
+    bench = Bench(kind)
+    for t in range(0, 3600, 10):
+        bench.at(t, 25)
+    assert len(bench.view.trail) <= TRAIL_POINTS + 1
+    assert moved(bench.view, kind) == Moved(0.0, pytest.approx(900, abs=180), 0.0, 0.0)
+    for n, t in enumerate(range(3600, 3900, 10)):
+        bench.at(t, 25 + n * 0.2)
+    found = moved(bench.view, kind)
+    assert found is not None
+    assert found.rise == pytest.approx(5.8)
+    assert is_fast(bench.view, kind)
+    for t in range(3900, 5400, 10):
+        bench.at(t, 30.8)
+    assert not is_fast(bench.view, kind), "it stays where it is"
+    bench.at(5400, 22)
+    assert is_fast(bench.view, kind), "a fall of 8.8"
+    bench.at(5400 + 3601)
+    assert not is_fast(bench.view, kind)
+    assert moved(bench.view, kind) is None, "what is stale does not move"
+
+
+@pytest.mark.parametrize(
+    ("changes", "stamp"),
+    [
+        ({}, "good"),
+        ({"skew_s": 7200.0}, "clock"),
+        ({"state": "invalid"}, "invalid"),
+        ({"state": "stale"}, "old"),
+        ({"state": "explained"}, "old"),
+        ({"state": "unknown"}, "old"),
+        ({"received_at": None, "state": "unknown"}, "retained"),
+        ({"value": None, "received_at": None, "state": "unknown"}, "none"),
+    ],
+)
+def test_quality(changes: dict[str, Any], stamp: str) -> None:
+    bench = Bench()
+    bench.at(0, 25)
+    assert quality(replace(bench.view, **changes), ROOM) == stamp
+
+
+@pytest.mark.parametrize(
+    ("hours", "when", "is_it"),
+    [
+        ("07:00-17:00", "2026-11-25T07:00", True),  # a Wednesday
+        ("07:00-17:00", "2026-11-25T06:59", False),
+        ("07:00-17:00", "2026-11-25T17:00", False),
+        ("07:00-17:00", "2026-11-28T10:00", False),
+        ("18:00-06:00", "2026-11-27T23:00", True),
+        ("18:00-06:00", "2026-11-28T05:59", True),  # Saturday morning belongs to Friday's night
+        ("18:00-06:00", "2026-11-28T23:00", False),
+        ("18:00-06:00", "2026-11-30T05:00", False),  # and Monday morning to Sunday's
+        ("", "2026-11-25T10:00", False),
+    ],
+)
+def test_office_hours(hours: str, when: str, is_it: bool) -> None:
+    zone = ZoneInfo("Asia/Ho_Chi_Minh")
+    assert is_open(hours, datetime.fromisoformat(when).replace(tzinfo=zone).timestamp(), zone) is is_it
