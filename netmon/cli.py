@@ -176,11 +176,24 @@ def build_parser() -> argparse.ArgumentParser:
     sub = add(
         "inventory", commands.inventory, "work with the inventory", "netmon inventory import sites.csv --output new/"
     )
-    sub.add_argument("action", choices=("import", "export"), help="CSV to YAML, or the sites as CSV")
-    sub.add_argument("file", help="CSV to read (import) or to write (export; '-': standard output)")
     sub.add_argument(
-        "--output", default="inventory/imported", metavar="DIR", help="folder for the YAML (default: %(default)s)"
+        "action",
+        choices=("import", "export", "acl"),
+        help="CSV to YAML, the sites as CSV, or the access list of the MQTT broker",
     )
+    sub.add_argument(
+        "file",
+        nargs="?",
+        default="",
+        help="CSV to read (import) or to write (export), or access list to write (acl; default: standard output)",
+    )
+    sub.add_argument(
+        "--output",
+        default="inventory/imported",
+        metavar="DIR",
+        help="import: folder for the YAML (default: %(default)s)",
+    )
+    sub.add_argument("--check", action="store_true", help="acl: write nothing; say where the file is out of date")
     return parser
 
 

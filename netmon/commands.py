@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import difflib
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from netmon import importer
+from netmon.acl import COMMAND, encode_acl
 from netmon.alerts.catalog import export, load_catalog
 from netmon.api_client import ApiClient
 from netmon.clock import Clock
@@ -214,6 +216,12 @@ def rules(args: argparse.Namespace) -> int:
 
 
 def inventory(args: argparse.Namespace) -> int:
+    if args.action == "acl":
+        return _acl(args)
+    if not args.file or args.check:
+        what = "--check is for acl" if args.check else f"{args.action} takes a file"
+        print(f"netmon: inventory {what}", file=sys.stderr)
+        return MISUSE
     if args.action == "import":
         written, problems = importer.run(args.file, args.output)
         for problem in problems:
@@ -232,4 +240,26 @@ def inventory(args: argparse.Namespace) -> int:
     except FileExistsError as error:
         raise NetmonError(f"{args.file} is there already; remove it or write to another") from error
     print(f"wrote {args.file}: {len(loaded.sites)} sites")
+    return GOOD
+
+
+def _acl(args: argparse.Namespace) -> int:
+    loaded = loader(args.config)()
+    text, problems = encode_acl(loaded.inventory, loaded.config.mqtt)
+    if problems:  # a list with mistakes would let somebody in
+        raise NetmonError("\nnetmon: ".join(problems))
+    if args.check:
+        if args.file in ("", "-"):
+            print("netmon: inventory acl --check takes a file", file=sys.stderr)
+            return MISUSE
+        old = Path(args.file).read_text(encoding="utf-8")
+        differences = list(difflib.unified_diff(old.splitlines(), text.splitlines(), args.file, COMMAND, "", "", 0, ""))
+        for line in differences:
+            print(line)
+        return PROBLEM if differences else GOOD
+    if args.file in ("", "-"):
+        sys.stdout.write(text)
+        return GOOD
+    Path(args.file).write_text(text, encoding="utf-8")
+    print(f"wrote {args.file}: {text.count(chr(10) + 'user ')} users")
     return GOOD

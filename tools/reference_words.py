@@ -126,5 +126,5 @@ ENDING = {
     "ack": "0: taken. 1: no such open incident, or no daemon.",
     "rules": "0: written or listed. 1: the file cannot be written.",
     "inventory": "0: done. 1: the CSV or the inventory has mistakes, or a file to be written is there already; then "
-    "nothing was written.",
+    "nothing was written; or the access list is out of date.",
 }

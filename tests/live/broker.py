@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import os
 import re
 import signal
@@ -12,47 +10,15 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from netmon.config import MqttConfig
 from netmon.model import Secret
 from tests.conftest import ROOT, free_port, wait_until
+from tests.live.certificates import Authority
 
 USER, PASSWORD = "netmon", "mật-khẩu 1"
-
-
-def make_certificates(folder: Path) -> None:
-    """ca.crt, and server.crt and server.key for 127.0.0.1 signed by it."""
-    now = datetime.datetime.now(datetime.UTC)
-
-    def build(name: str, issuer: str, key: ec.EllipticCurvePrivateKey, sign: ec.EllipticCurvePrivateKey) -> bytes:
-        ca = name == issuer
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-            )
-        )
-        return builder.sign(sign, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    folder.joinpath("ca.crt").write_bytes(build("test ca", "test ca", ca_key, ca_key))
-    folder.joinpath("server.crt").write_bytes(build("test broker", "test ca", key, ca_key))
-    folder.joinpath("server.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
 
 
 class Broker:
@@ -63,13 +29,15 @@ class Broker:
         self.tls = tls
         self.port = free_port()
         self._spawn = spawn
-        make_certificates(folder)
+        Authority(folder).issue("server", "test broker")
+        folder.joinpath("acl").write_text(f"topic readwrite #\nuser {USER}\ntopic readwrite #\n")
         subprocess.run(["mosquitto_passwd", "-b", "-c", str(folder / "passwd"), USER, PASSWORD], check=True)
         text = ROOT.joinpath("deploy", "mosquitto.conf").read_text()
         for old, new in (
             ("listener 8883", f"listener {self.port} 127.0.0.1"),
             ("/etc/mosquitto/certs", str(folder)),
             ("/etc/mosquitto/netmon.passwd", str(folder / "passwd")),
+            ("/etc/mosquitto/netmon.acl", str(folder / "acl")),
             ("/var/lib/mosquitto/", f"{folder}/"),
         ):
             assert old in text
@@ -79,8 +47,12 @@ class Broker:
             text = text.replace("allow_anonymous false", "allow_anonymous true")
         if os.geteuid() == 0:
             text += "\nuser root\n"
-        folder.joinpath("mosquitto.conf").write_text(text)
+        folder.joinpath("mosquitto.conf").write_text(self.adapt(text))
         self.start()
+
+    def adapt(self, text: str) -> str:
+        """What is different where a test needs it so."""
+        return text
 
     def start(self) -> None:
         self.child = self._spawn("/usr/sbin/mosquitto", "-c", str(self.folder / "mosquitto.conf"), name="mosquitto")

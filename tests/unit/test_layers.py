@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "netmon"
 FACTS = ("model", "errors", "clock", "config")
 PURE = (
+    "acl",
     "addresses",
     "alerts",  # but for what stands below by name
     "collectors.mqtt.decode",

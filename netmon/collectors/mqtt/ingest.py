@@ -171,7 +171,8 @@ class Ingest:
         if not self.connected:
             # Some old brokers hang up on MQTT 5 instead of refusing it: try the two in turn until one is accepted.
             self._version = V311 if self._version == V5 else V5
-            raise CollectError("connect", "connection closed before CONNACK")
+            asks = "; does it ask for a client certificate?" if self._config.tls and not self._config.cert_file else ""
+            raise CollectError("connect", f"connection closed before CONNACK{asks}")
         if not self._only_v311:
             self._version = V5  # whoever hung up may only have been starting
 

@@ -72,6 +72,8 @@ class Session:
                 self._client.connect(config.host, config.port, KEEPALIVE_S, clean_start=False, properties=properties)
             else:
                 self._client.connect(config.host, config.port, KEEPALIVE_S)
+        except ssl.SSLCertVerificationError as error:
+            raise CollectError("tls", f"the broker's certificate is not believed: {error.verify_message}") from error
         except ssl.SSLError as error:
             raise CollectError("tls", f"TLS failed: {error.reason or error}") from error
         except OSError as error:
