@@ -34,8 +34,9 @@ unit: $(VENV)/.test ## only the tests that need no server
 live: $(VENV)/.test ## only the tests against real servers and a real browser
 	$(BIN)/pytest -m "live or e2e" $(PYTEST_ARGS)
 
-soak: $(VENV)/.test ## look for new counterexamples, then fuzz what reads SNMP for SOAK_S seconds (an hour)
+soak: $(VENV)/.test ## new counterexamples, the database away for a minute, then fuzz what reads SNMP for SOAK_S seconds (an hour)
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest -q tests/property
+	NO_LOSS_OUTAGE_S=60 $(BIN)/pytest -q tests/live/test_no_loss.py
 	$(BIN)/python -m tests.fuzz.fuzz_snmp $(SOAK_DIR)/corpus -max_total_time=$(SOAK_S) -timeout=5 -max_len=1500 -artifact_prefix=$(SOAK_DIR)/
 
 bench: $(VENV)/.test ## measure (20 minutes), write bench/results and docs; ARGS="snmp --only cpu" for a part

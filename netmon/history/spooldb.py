@@ -92,6 +92,7 @@ def move_aside(path: Path, why: str) -> None:
 def _open(path: Path, sinks: Sequence[str]) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=5.0)
     try:
+        db.text_factory = _text
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # NORMAL does not survive a loss of power (LAB.md)
         db.execute("PRAGMA journal_size_limit = 16777216")
@@ -108,6 +109,11 @@ def _open(path: Path, sinks: Sequence[str]) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _text(stored: bytes) -> str:
+    """A name on a damaged page must not make the rows after it unreadable."""
+    return stored.decode(errors="replace")
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:

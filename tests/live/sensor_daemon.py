@@ -74,7 +74,9 @@ class SensorDaemon:
         """Until it is connected and subscribed."""
         log = self.folder / "run.log"
         said = log.read_text(errors="replace").count("mqtt connected") if log.exists() else 0
-        self.process = Process(log, *NETMON, "run", "--config", str(self.folder / "netmon.yml"))
+        # As if systemd wanted a sign of life every 3 s: its own gauges are written every second then.
+        env = {"WATCHDOG_USEC": "3000000"}
+        self.process = Process(log, *NETMON, "run", "--config", str(self.folder / "netmon.yml"), env=env)
         self.process.wait_for(
             lambda: log.read_text(errors="replace").count("mqtt connected") > said, "a connection to the broker"
         )
@@ -112,6 +114,9 @@ class SensorDaemon:
         with contextlib.closing(sqlite3.connect(f"file:{self.spool}?mode=ro", uri=True, timeout=5)) as db:
             found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reading'").fetchone()
         return int(found[0]) if found else 0
+
+    def spool_ratio(self) -> float:
+        return self.metric("netmon_spool_used_ratio") or 0.0
 
     def wait_stored(self, rows: int, timeout_s: float = 60.0) -> None:
         wait_until(lambda: self.stored() >= rows, timeout_s, f"{rows} rows in the spool, now {self.stored()}")

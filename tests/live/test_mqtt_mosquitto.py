@@ -6,14 +6,10 @@ import asyncio
 import contextlib
 import json
 import logging
-import signal
-import sqlite3
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import amqtt.broker
@@ -26,14 +22,21 @@ from netmon.collectors.mqtt.ingest import Ingest
 from netmon.collectors.mqtt.intake import routes_of
 from netmon.config import MqttConfig
 from netmon.history.spool import Spool
-from netmon.model import Reading, Secret
-from tests.conftest import ROOT, free_port, need, wait_until
-from tests.live.broker import PASSWORD, Broker, publish_all
-from tests.live.ingest_child import inventory_of
+from netmon.model import Inventory, Reading, Secret, Sensor, SensorType
+from tests.conftest import free_port, need, wait_until
+from tests.live.broker import Broker, publish_all
 
 pytestmark = pytest.mark.live
 
 TOPICS = ["t/a", "t/b", "t/c"]
+
+
+def inventory_of(topics: list[str]) -> Inventory:
+    """Every topic is one sensor of that name with a SenML payload."""
+    return Inventory(
+        sensor_types={"any": SensorType("any", "count", "")},
+        sensors={topic: Sensor(topic, "any", topic, "senml") for topic in topics},
+    )
 
 
 def senml(value: float) -> bytes:
@@ -248,77 +251,3 @@ def test_a_broker_that_speaks_only_3_1_1(run: Callable[..., Running]) -> None:
     finally:
         done.set()
         thread.join()
-
-
-def child_config(broker: Broker, folder: Path) -> Path:
-    mqtt = asdict(broker.config(receive_maximum=200)) | {"password": PASSWORD}
-    path = folder / "child.json"
-    path.write_text(json.dumps({"spool": str(folder / "spool.db"), "mqtt": mqtt, "topics": TOPICS}))
-    return path
-
-
-def stored(folder: Path) -> list[float]:
-    """What is on disk; opened like the daemon does after a crash."""
-    spool = Spool(folder / "spool.db", 10**9)
-    try:
-        return [row.reading.value for row in spool.read("influx", 100_000)]
-    finally:
-        spool.close()
-
-
-def test_killed_in_mid_stream_nothing_is_lost_or_doubled(
-    broker: Broker, tmp_path: Path, spawn: Callable[..., subprocess.Popen[bytes]]
-) -> None:
-    config = child_config(broker, tmp_path)
-
-    def start() -> subprocess.Popen[bytes]:
-        child = spawn(sys.executable, "-m", "tests.live.ingest_child", str(config), name="child", cwd=ROOT)
-        log = max(tmp_path.glob("child-*.log"), key=lambda p: p.stat().st_mtime_ns)
-        wait_until(lambda: b"mqtt connected" in log.read_bytes(), what="child connected")
-        return child
-
-    child = start()
-    publisher = broker.publisher()
-    sent = cut = 0
-    for _ in range(4):
-        start_at = sent
-
-        def stream(start_at: int = start_at) -> None:
-            publish_all(publisher, ((TOPICS[n % 3], senml(n // 2)) for n in range(start_at, start_at + 1500)))
-
-        thread = threading.Thread(target=stream)
-        thread.start()
-        wait_until(lambda at=start_at: len(_peek(tmp_path)) > at + 100, what="some are stored")
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        cut += len(_peek(tmp_path)) < start_at + 1500
-        thread.join()
-        sent += 1500
-        child = start()
-    assert cut, "it was never killed in mid-stream"
-    broker.stop()
-    broker.start()
-    publisher.disconnect()
-    publisher = broker.publisher()
-    publish_all(publisher, [(TOPICS[n % 3], senml(n // 2)) for n in range(sent, sent + 100)])
-    sent += 100
-    log = max(tmp_path.glob("child-*.log"), key=lambda p: p.stat().st_mtime_ns)
-
-    def all_there() -> bool:
-        child.send_signal(0)
-        return len(_peek(tmp_path)) >= sent
-
-    wait_until(all_there, 30, what="all messages stored")
-    child.send_signal(signal.SIGTERM)
-    child.wait(10)
-    result = json.loads(log.read_text().splitlines()[-1])
-    assert result["events"]["connected"] >= 1
-    counted = Counter(stored(tmp_path))
-    expected = Counter(n // 2 for n in range(sent))  # every value twice: true equal readings
-    assert expected - counted == Counter(), "lost"
-    assert counted - expected == Counter(), "doubled"
-
-
-def _peek(folder: Path) -> list[tuple[float]]:
-    with contextlib.closing(sqlite3.connect(f"file:{folder / 'spool.db'}?mode=ro", uri=True)) as db:
-        return db.execute("SELECT value FROM reading").fetchall()

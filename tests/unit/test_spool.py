@@ -193,6 +193,17 @@ def test_damage_met_while_running(opened: Opener) -> None:
     assert spool.stats["corrupt"] == 1
 
 
+def test_a_name_that_is_no_text_does_not_stop_the_rows_after_it(opened: Opener) -> None:
+    spool = opened()
+    spool.append(Batch([reading(1), reading(2)]))
+    spool.close()
+    with sqlite3.connect(spool.path) as db:
+        db.execute("UPDATE reading SET sensor = CAST(x'ff41' AS TEXT) WHERE id = 1")
+    spool = opened()
+    assert spool.read("influx", 1)[0].reading.sensor == "\ufffdA"
+    assert values(spool) == [1, 2]
+
+
 def test_torn_tail_of_the_log_costs_only_what_was_not_committed(tmp_path: Path) -> None:
     """As after a loss of power: the process is gone without closing, and half a transaction stands at the end."""
     path = tmp_path / "spool.db"
