@@ -12,9 +12,10 @@ import itertools
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from netmon import exposition
@@ -38,6 +39,7 @@ from netmon.collectors.trap_socket import TrapSocket
 from netmon.collectors.traps import Traps, own_engine_id
 from netmon.errors import CollectError, NetmonError, Problem, Refused
 from netmon.history.linesamples import LineSamples
+from netmon.history.sensormeans import Curve, SensorMeans, Share
 from netmon.history.spool import Spool
 from netmon.history.store import Store, StoreError
 from netmon.influx import InfluxWriter
@@ -49,6 +51,7 @@ from netmon.reload import Reloader
 from netmon.scheduler import Scheduler
 from netmon.selfreport import SelfReport
 from netmon.selfwatch import spare_collector
+from netmon.sensor_means import SensorMean
 from netmon.snmp_page import SnmpPage
 from netmon.state import State
 from netmon.systemd import Notify, handed_over
@@ -59,6 +62,7 @@ from netmon.web.server import serve
 from netmon.words import load_words
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 HEARTBEAT_S = 10.0  # DESIGN.md, Storage: what happened after the last one is unknown, not up
 LEAST_DRAIN_S = 1.0
@@ -126,6 +130,7 @@ class App:
         stack.push_async_callback(self.store.close)
         await self.store.open(self.clock.now())
         self.samples = LineSamples(self.store)
+        self.means = SensorMeans(self.store, ZoneInfo(config.timezone))
         sinks = ("influx",) if config.influx.url else ()
         self.spool = await asyncio.to_thread(Spool, folder / "spool.db", config.influx.spool_max_bytes, sinks)
         stack.push_async_callback(asyncio.to_thread, self.spool.close)
@@ -265,6 +270,7 @@ class App:
         if not self._reloader.started.is_set():
             return  # it could not start: nothing was seen that could be judged
         await self._step()
+        self.pipeline.close_means()
         await self._save_samples()
         await self._save_views()
 
@@ -298,10 +304,22 @@ class App:
 
     async def _save_samples(self) -> None:
         """What the disk refuses waits in memory for the next time; the store's heartbeat says that it does."""
-        waiting = self.pipeline.samples
+        await self._save_all(self.pipeline.samples, self.samples.save)
+        await self._save_all(self.pipeline.means, self._save_means)
+
+    async def _save_means(self, batch: Sequence[SensorMean]) -> None:
+        inventory, limits = self.state.inventory, {}
+        for mean in batch:
+            sensor = inventory.sensors.get(mean.sensor)
+            if sensor is not None:
+                kind = inventory.sensor_types[sensor.type]
+                limits[mean.sensor] = kind.comply_min, kind.comply_max
+        await self.means.save(batch, limits, self.clock.now())
+
+    async def _save_all(self, waiting: deque[T], save: Callable[[Sequence[T]], Awaitable[None]]) -> None:
         while batch := list(itertools.islice(waiting, SAMPLES_AT_ONCE)):
             try:
-                await self.samples.save(batch)
+                await save(batch)
             except StoreError:
                 return
             for sample in batch:
@@ -392,6 +410,12 @@ class App:
 
     async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
         return await self.samples.read(line, since, until, step)
+
+    async def sensor_means(self, sensors: Sequence[str], since: float, until: float) -> dict[str, Curve]:
+        return await self.means.read(sensors, since, until)
+
+    async def sensor_month(self, month: str) -> list[Share]:
+        return await self.means.month(month)
 
     # --- signals -----------------------------------------------------------------------------------------------------
 

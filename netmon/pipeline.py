@@ -38,6 +38,7 @@ from netmon.model import (
     TimelineEntry,
     labels,
 )
+from netmon.sensor_means import Means, SensorMean
 from netmon.state import GatewayView, Reach, SensorView, State
 from netmon.topology import Topology
 
@@ -45,6 +46,7 @@ log = logging.getLogger(__name__)
 
 STEP_S = 1.0
 SENSORS_S = 5.0  # silence is noticed within this time; readings are taken at once
+MEANS_MOST = 200_000  # 100 minutes of 10,000 sensors
 SAMPLES_MOST = 100_000  # a day of 310 lines, for a disk that refuses
 KEEP_CLOSED_S = 86400.0  # closed incidents stay on the page for a day
 
@@ -74,10 +76,14 @@ class Pipeline:
         self._evaluated_mono = self._sensed_mono = float("-inf")
         self.samples: deque[LineSample] = deque(maxlen=SAMPLES_MOST)  # complete, and not yet on disk
         self.samples_dropped = 0
+        self._means = Means()
+        self.means: deque[SensorMean] = deque(maxlen=MEANS_MOST)  # complete, and not yet on disk
+        self.means_dropped = 0
 
     def set_inventory(self, topology: Topology, config: Config) -> None:
         """After a reload; the state's inventory has been set by the caller through the fold."""
         self.topology, self.config = topology, config
+        self._means.keep_only(self.state.inventory.sensors)
         self._events = Events(topology)
         self.book.config = self.book.ledger.config = config
 
@@ -133,6 +139,8 @@ class Pipeline:
         after = sensors.step(view, sensor, kind, now, reading, via, connected, via_heard_at=heard_at, watched=watched)
         if after is not view or sensor.id not in self.state.sensors:
             self.fold.sensor(after)
+        if reading is not None and not reading.retained and not reading.gone and sensors.is_valid(reading.value, kind):
+            self._means.add(sensor.id, reading.moment, reading.value, now)
 
     def _watched(self, sensor: Sensor, now: float) -> bool:
         """A door is watched outside its site's hours, and only if it is armed (MESSAGES.md)."""
@@ -205,6 +213,7 @@ class Pipeline:
         found = self.fold.samples(now)
         self.samples_dropped += max(0, len(self.samples) + len(found) - SAMPLES_MOST)
         self.samples.extend(found)
+        self._keep_means(self._means.close(now))
         self._forget_old(now)
         self._count()
         state.health.evaluated_at = now
@@ -254,6 +263,14 @@ class Pipeline:
             health.first_round_done = True
             self.state.revision += 1
             log.info("first round done targets=%d known=%d", len(targets), known)
+
+    def _keep_means(self, means: list[SensorMean]) -> None:
+        self.means_dropped += max(0, len(self.means) + len(means) - MEANS_MOST)
+        self.means.extend(means)
+
+    def close_means(self) -> None:
+        """Before a stop: what was measured in the slot that has not ended is kept, too."""
+        self._keep_means(self._means.rest())
 
     def _forget_old(self, now: float) -> None:
         for key, incident in list(self.state.incidents.items()):

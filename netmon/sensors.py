@@ -91,7 +91,7 @@ def _take(view: SensorView, kind: SensorType, reading: Reading, watched: bool) -
     # A moment after this arrival was told by a clock that has been set back since.
     if view.received_at is not None and reading.moment < moment(view, view.received_at) <= reading.received_at:
         return view if view.gone_at is None else replace(view, gone_at=None)
-    valid = _valid(reading.value, kind)
+    valid = is_valid(reading.value, kind)
     out = _level(reading.value, kind, 0) if watched and valid else 0
     held = reading.moment
     return replace(
@@ -114,11 +114,12 @@ def _timed(view: SensorView, kind: SensorType, now: float, watched: bool) -> Sen
         return view if view.breach_since is None else replace(view, breach_since=None, alarm_since=None)
     if view.breach_since is not None or view.received_at is None or view.value is None:
         return view
-    out = _level(view.value, kind, 0) if _valid(view.value, kind) else 0
+    out = _level(view.value, kind, 0) if is_valid(view.value, kind) else 0
     return replace(view, breach_since=now, alarm_since=now if out >= 2 else None) if out else view
 
 
-def _valid(value: float, kind: SensorType) -> bool:
+def is_valid(value: float, kind: SensorType) -> bool:
+    """Whether a value can be true at all."""
     if not math.isfinite(value):
         return False
     low = kind.valid_min is None or value >= kind.valid_min
@@ -152,7 +153,7 @@ def _state(
         return _silent(view, before, kind, now, via, via_heard_at)
     if kind.silence_s <= 0 and via in AWAY:
         return "explained"  # it speaks only when something happens, and could not be heard
-    if not _valid(view.value, kind):
+    if not is_valid(view.value, kind):
         return "invalid"
     return _judged(view, before, kind, now)
 

@@ -55,6 +55,14 @@ MIGRATIONS = (
     CREATE TABLE line_sample (line INTEGER NOT NULL, slot INTEGER NOT NULL, in_ppm INTEGER, out_ppm INTEGER,
         rtt_us INTEGER, loss_ppm INTEGER, jitter_us INTEGER, PRIMARY KEY (line, slot)) WITHOUT ROWID;
     """,
+    # Five-minute means of sensors, and how many of a month lie within a regulation's limits (netmon/sensor_means.py).
+    """
+    CREATE TABLE sensor (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE sensor_mean (slot INTEGER NOT NULL, sensor INTEGER NOT NULL, count INTEGER NOT NULL,
+        total REAL NOT NULL, PRIMARY KEY (slot, sensor)) WITHOUT ROWID;
+    CREATE TABLE sensor_month (month TEXT NOT NULL, sensor INTEGER NOT NULL, known INTEGER NOT NULL,
+        within INTEGER NOT NULL, PRIMARY KEY (month, sensor)) WITHOUT ROWID;
+    """,
 )
 
 

@@ -189,12 +189,11 @@ class Demo:
 
     def _summary(self) -> str:
         summary: Any = json.loads(self._get("/api/v1/summary") or b"{}")
-        sensors: Any = json.loads(self._get("/api/v1/sensors") or b"[]")
         incidents: Any = json.loads(self._get("/api/v1/incidents?which=all") or b"[]")
         metrics = (self._get("/metrics") or b"").decode()
         series = sum(1 for line in metrics.splitlines() if line and not line.startswith("#"))
         total, up = summary["sites"], summary["reachable"]
-        seen = sum(1 for sensor in sensors if sensor["received_at"])
+        seen = metrics.count("\nnetmon_sensor_last_seen_timestamp_seconds{")
         return (
             f"netmon demo: {total} sites: {up} up, {total - up} down; {seen} sensors seen; {series} series exposed; "
             f"{len(incidents)} incidents; {_Sink.got} messages sent"

@@ -39,6 +39,8 @@ def name_of(state: State, label: str, value: str) -> str:
         return inventory.nodes[value].name
     if label == "sensor" and value in inventory.sensors:
         return inventory.sensors[value].name or value
+    if label == "gateway" and value in inventory.gateways:
+        return inventory.gateways[value].name
     if label == "line" and value in inventory.lines:
         return inventory.lines[value].circuit or value
     return value

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
-from netmon.model import CauseKind, Condition, EventKind, Incident, SensorState, Severity, Subject, SubjectKind
+from netmon.model import CauseKind, Condition, EventKind, Incident, Severity, Subject, SubjectKind
 from netmon.web import pages
 from netmon.web.context import Web, require_token
 
@@ -79,20 +79,6 @@ class IncidentOut(BaseModel):
     children: list[str]
     acked_by: str
     flaps: int
-
-
-class SensorOut(BaseModel):
-    """One sensor and what it said last."""
-
-    id: str
-    name: str
-    type: str
-    site: str | None
-    state: SensorState
-    since: datetime | None
-    value: float | None
-    unit: str
-    received_at: datetime | None
 
 
 class Outage(BaseModel):
@@ -232,32 +218,6 @@ async def acknowledge(request: Request, incident: int, ack: Ack) -> IncidentOut:
         raise HTTPException(404, "no such open incident")
     await web.actions.acknowledge(incident, ack.who, ack.note)
     return _incident(web, web.state.incidents.get(incident, found), "")
-
-
-@router.get("/sensors")
-async def sensors(
-    request: Request,
-    site: Annotated[str, Query(description="only this site (id)")] = "",
-    state: Annotated[SensorState | None, Query(description="only this state")] = None,
-) -> list[SensorOut]:
-    """All sensors with their latest value and state."""
-    web: Web = request.app.state.web
-    chosen = [s for s in web.state.inventory.sensors.values() if not site or s.site == site]
-    return [
-        SensorOut(
-            id=row.sensor.id,
-            name=row.name,
-            type=row.sensor.type,
-            site=row.sensor.site or None,
-            state=row.view.state,
-            since=_time(row.view.since),
-            value=row.view.value,
-            unit=row.unit,
-            received_at=_time(row.view.received_at),
-        )
-        for row in pages.sensor_rows(web.state, chosen, web.language(""))
-        if state is None or row.view.state == state
-    ]
 
 
 @router.get("/outages")

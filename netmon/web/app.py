@@ -22,9 +22,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from netmon.clock import Clock
 from netmon.config import Config
+from netmon.history.sensormeans import Curve
+from netmon.history.store import StoreError
 from netmon.model import Subject
 from netmon.state import State
-from netmon.web import api, api_history, detail, machine, pages
+from netmon.web import api, api_history, api_sensors, detail, machine, pages
 from netmon.web.context import Actions, Web, html, token_is_right
 from netmon.web.render import STATIC, Texts, compile_templates
 
@@ -55,6 +57,9 @@ class _Headers:
             await send(message)
 
         await self._app(scope, receive, send_more)
+
+
+CURVE_S = 86400.0  # of the small curves on the page of a site
 
 
 class _Limit:
@@ -104,6 +109,7 @@ def create_app(
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.include_router(api.router)
     app.include_router(api_history.router)
+    app.include_router(api_sensors.router)
     app.add_exception_handler(StarletteHTTPException, _error)
     _add_pages(app, app.state.web)
     machine.add(app, app.state.web)
@@ -152,9 +158,11 @@ def _add_pages(app: FastAPI, web: Web) -> None:
         if found is None:
             raise HTTPException(404, "no such site")
         condition, since = pages.condition_of(state, Subject("site", site_id))
+        sensors = [s for s in state.inventory.sensors.values() if s.site == site_id]
+        now = web.clock.now()
         text = renderer.page(
             "site.html",
-            web.clock.now(),
+            now,
             site=found,
             area=pages.area_name(state, site_id),
             condition=condition,
@@ -163,11 +171,19 @@ def _add_pages(app: FastAPI, web: Web) -> None:
             incidents=detail.incidents_of_site(state, site_id),
             lines=detail.line_rows(state, site_id),
             devices=detail.device_rows(state, site_id),
-            sensors=pages.sensor_rows(
-                state, [s for s in state.inventory.sensors.values() if s.site == site_id], renderer.language
-            ),
+            sensors=pages.sensor_rows(state, sensors, renderer.language),
+            curves=await _curves([s.id for s in sensors], now),
+            curve_since=now - CURVE_S,
+            curve_until=now,
         )
         return html(request, text)
+
+    async def _curves(sensors: list[str], now: float) -> Mapping[str, Curve]:
+        """A disk that refuses costs the curves, not the page."""
+        try:
+            return await web.actions.sensor_means(sensors, now - CURVE_S, now) if sensors else {}
+        except StoreError:
+            return {}
 
     def incident_page(
         request: Request, number: int, lang: str, problem: str = "", who: str = "", note: str = ""
@@ -184,6 +200,7 @@ def _add_pages(app: FastAPI, web: Web) -> None:
             i=found,
             row=row,
             site_name=site.name if site else "",
+            silent=pages.silent_sensors(state, found, renderer.language),
             children=[state.inventory.sites[c] for c in found.children if c in state.inventory.sites],
             may_act=web.config.web.token is not None,
             problem=problem,

@@ -19,6 +19,7 @@ from netmon.alerts.catalog import load_catalog
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import Problem
+from netmon.history.sensormeans import Curve, Share
 from netmon.model import LineSample
 from netmon.state import State
 from netmon.web.live import Live
@@ -40,6 +41,12 @@ class Actions(Protocol):
 
     async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
         """What is kept of one line, ``step`` five-minute samples averaged into one. Raises StoreError."""
+
+    async def sensor_means(self, sensors: Sequence[str], since: float, until: float) -> Mapping[str, Curve]:
+        """Five-minute means of some sensors over [since, until), oldest first. Raises StoreError."""
+
+    async def sensor_month(self, month: str) -> list[Share]:
+        """For each sensor with limits of a regulation: its means in a month, and those within. Raises StoreError."""
 
     def page(self) -> bytes:
         """The text of /metrics."""

@@ -14,12 +14,15 @@ from datetime import datetime, tzinfo
 from netmon.model import (
     CAUSES,
     Condition,
+    Gateway,
     Incident,
     Node,
+    Quality,
     Sensor,
     Site,
     Subject,
 )
+from netmon.sensor_quality import Moved, is_stuck, moved, quality, word_of
 from netmon.state import SensorView, State
 
 REACHABLE: frozenset[Condition] = frozenset({"up", "degraded"})
@@ -92,6 +95,9 @@ class SensorRow:
     unit: str
     place: str
     limit: float | None
+    word: str  # what the value is called, where it stands for something
+    quality: Quality
+    moved: Moved | None
 
 
 def condition_of(state: State, subject: Subject) -> tuple[Condition, float]:
@@ -194,11 +200,15 @@ def incident_row(state: State, incident: Incident) -> IncidentRow:
         name = inventory.sites[subject.id].name
     elif subject.kind == "node" and subject.id in inventory.nodes:
         name = inventory.nodes[subject.id].name
-    elif site in inventory.sites:
-        what = inventory.sensors[subject.id].name if subject.kind == "sensor" else subject.id
-        name = f"{what or subject.id} – {inventory.sites[site].name}"
-    elif subject.kind == "sensor" and subject.id in inventory.sensors:
-        name = inventory.sensors[subject.id].name or subject.id
+    else:
+        things: Mapping[str, Mapping[str, Sensor | Gateway]] = {
+            "sensor": inventory.sensors,
+            "gateway": inventory.gateways,
+        }
+        thing = things.get(subject.kind, {}).get(subject.id)
+        name = thing.name if thing is not None and thing.name else subject.id
+        if site in inventory.sites:
+            name = f"{name} – {inventory.sites[site].name}"
     return IncidentRow(incident, name, area_name(state, site), site)
 
 
@@ -226,15 +236,41 @@ def sensor_rows(state: State, sensors: Iterable[Sensor], language: str) -> list[
             below = kind.alarm_below if view.state == "alarm" else kind.warn_below
             limit = below if below is not None and view.value <= below else above
         quantity = (kind.words.get(language) or kind.quantity) if kind else sensor.type
-        rows.append(SensorRow(sensor, view, sensor.name or quantity, kind.unit if kind else "", name, limit))
+        word = word_of(kind, view.value, language) if kind and view.value is not None else ""
+        rows.append(
+            SensorRow(
+                sensor,
+                view,
+                sensor.name or quantity,
+                kind.unit if kind else "",
+                name,
+                None if word else limit,
+                word,
+                quality(view, kind) if kind else "none",
+                moved(view, kind) if kind and not kind.values else None,
+            )
+        )
     return rows
 
 
 def troubled_sensors(state: State, language: str) -> list[SensorRow]:
-    """Sensors out of their limits, or silent for no known reason; the worst and the newest first."""
-    shown = [s for s in state.inventory.sensors.values() if _sensor_state(state, s) in SHOWN_SENSOR_STATES]
+    """Sensors out of their limits, silent for no known reason, or stuck; the worst and the newest first."""
+    shown = [s for s in state.inventory.sensors.values() if _is_troubled(state, s)]
     rows = sensor_rows(state, shown, language)
-    return sorted(rows, key=lambda row: (SHOWN_SENSOR_STATES.index(row.view.state), -row.view.since, row.sensor.id))
+    rank = {name: number for number, name in enumerate(SHOWN_SENSOR_STATES)}
+    return sorted(rows, key=lambda row: (rank.get(row.view.state, len(rank)), -row.view.since, row.sensor.id))
+
+
+def _is_troubled(state: State, sensor: Sensor) -> bool:
+    view, kind = state.sensors.get(sensor.id), state.inventory.sensor_types.get(sensor.type)
+    return view is not None and (view.state in SHOWN_SENSOR_STATES or (kind is not None and is_stuck(view, kind)))
+
+
+def silent_sensors(state: State, incident: Incident, language: str) -> list[SensorRow]:
+    """The sensors that are silent through the gateway an incident is about."""
+    view = state.gateways.get(incident.subject.id) if incident.subject.kind == "gateway" else None
+    known = state.inventory.sensors
+    return sensor_rows(state, [known[s] for s in view.silent if s in known] if view else [], language)
 
 
 def explained_sensors(state: State) -> int:
@@ -256,6 +292,7 @@ def site_of(state: State, subject: Subject) -> str:
         "line": inventory.lines,
         "device": inventory.devices,
         "sensor": inventory.sensors,
+        "gateway": inventory.gateways,
     }
     return str(getattr(tables.get(subject.kind, {}).get(subject.id), "site", ""))
 

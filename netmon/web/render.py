@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,10 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from netmon.model import CONDITIONS, Evidence, Figure, Incident, TimelineEntry
+from netmon.sensor_means import SLOT_S
 from netmon.state import State
 from netmon.web import pages
 from netmon.web.alert_text import alert_text
 from netmon.web.format import exact_text, number_text, split_duration, time_text
+from netmon.web.sparkline import sparkline
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -109,6 +111,9 @@ class Renderer:
             "kind_text": self.kind_text,
             "happened": self.happened,
             "figures": self.figures,
+            "sensor_value": self.sensor_value,
+            "sensor_trend": self.sensor_trend,
+            "curve": self.curve,
         }
 
     def text(self, key: str, *, default: str | None = None, **args: object) -> str:
@@ -175,6 +180,28 @@ class Renderer:
                 which = given.get("sensor") or given.get("ifName") or given.get("peer") or ""
                 shown.append((f"{self.text(key)} {which}".strip(), self._quantity(figure.value, unit)))
         return shown
+
+    def sensor_value(self, row: pages.SensorRow) -> str:
+        """28,4 °C, or what the value stands for."""
+        if row.view.value is None:
+            return "–"
+        return row.word or self._amount(row.view.value, row.unit)
+
+    def sensor_trend(self, row: pages.SensorRow) -> str:
+        """How it moved lately; "" where that is too little to be read."""
+        if row.moved is None or not (by := float(f"{abs(row.moved.change):.1f}")):
+            return ""
+        key = "word.rose" if row.moved.change > 0 else "word.fell"
+        return self.text(key, by=self._amount(by, row.unit), dur=self.duration(row.moved.over_s))
+
+    def curve(self, row: pages.SensorRow, means: Sequence[tuple[int, float]], since: float, until: float) -> Markup:
+        """Its five-minute means as a small curve."""
+        low, high = (f(value for _, value in means) if means else 0.0 for f in (min, max))
+        label = f"{self._amount(low, row.unit)} – {self._amount(high, row.unit)}"
+        return sparkline(means, since, until, SLOT_S, label)
+
+    def _amount(self, value: float, unit: str) -> str:
+        return f"{number_text(value, self.language)} {UNITS.get(unit, unit)}".strip()
 
     def _quantity(self, value: float, unit: str) -> str:
         if unit == "ratio":

@@ -53,6 +53,7 @@ PURE = (
     "quirks",
     "rates",
     "rawvalues",
+    "sensor_means",
     "sensor_ports",
     "sensor_quality",
     "sensor_series",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from netmon.history.sensormeans import Share
 from netmon.model import Event, LineSample
+from netmon.sensor_means import SLOT_S
 from netmon.web.api_history import LineSamplesOut
 from tests.unit.web_app import AUTHORIZED, Stage
 from tests.wall_state import NOW
@@ -72,9 +75,57 @@ def test_sensors_and_outages():
     assert [s["id"] for s in STAGE.get("/api/v1/sensors?state=alarm").json()] == ["tinh-00-temp"]
     found = STAGE.get("/api/v1/sensors?site=tinh-00").json()[0]
     assert (found["value"], found["unit"], found["state"]) == (41.5, "Cel", "alarm")
+    assert (found["quantity"], found["via"], found["quality"]) == ("temperature", "line", "good")
+    assert (found["at"], found["received_at"]) == ("2026-11-23T03:30:40Z", "2026-11-23T03:30:41Z")
     outages = STAGE.get("/api/v1/outages").json()
     assert [o["incident"] for o in outages] == [1054, 1053, 1051, 1052, 1050, 1049]
     assert outages[-1]["ended_at"] == "2026-11-23T01:33:20Z"  # when it was back; it closed a minute later
+
+
+def test_sensors_come_page_by_page():
+    everything = [s["id"] for s in STAGE.get("/api/v1/sensors").json()]
+    assert everything == sorted(STAGE.state.inventory.sensors)
+    path, got = "/api/v1/sensors?limit=3&site=", []
+    while path:
+        answer = STAGE.get(path)
+        got.append([s["id"] for s in answer.json()])
+        path = answer.links.get("next", {}).get("url", "")
+    assert [sensor for page in got for sensor in page] == everything
+    assert {len(page) for page in got[:-1]} == {3}
+    assert STAGE.get("/api/v1/sensors?limit=0").status_code == 422
+
+
+def test_the_curve_of_a_sensor():
+    stage = Stage()
+    slot = int(NOW // SLOT_S) * SLOT_S
+    stage.daemon.curves["tinh-00-temp"] = [(slot - SLOT_S, 24.5), (slot - 90_000, 20.0)]
+    answer = stage.get("/api/v1/sensors/tinh-00-temp/means").json()
+    assert answer == {
+        "sensor": "tinh-00-temp", "unit": "Cel", "step_s": 300, "means": [{"at": "2026-11-23T03:25:00Z", "mean": 24.5}],
+    }  # fmt: skip
+    assert stage.get("/api/v1/sensors/nobody/means").status_code == 404
+    assert stage.get("/api/v1/sensors/tinh-00-temp/means?from=2026-01-01T00:00:00Z").status_code == 422
+    stage.daemon.disk_refuses = True
+    assert stage.get("/api/v1/sensors/tinh-00-temp/means").status_code == 503
+    assert stage.get("/api/v1/compliance").status_code == 503
+
+
+def test_compliance_is_summed_by_place():
+    stage = Stage()
+    facts = stage.state.inventory
+    room = replace(facts.sensor_types["room-temp"], comply_min=20.0, comply_max=25.0)
+    again = replace(facts.sensors["tinh-00-temp"], id="tinh-00-temp-2")
+    stage.state.inventory = replace(
+        facts, sensor_types={**facts.sensor_types, "room-temp": room}, sensors={**facts.sensors, again.id: again}
+    )
+    stage.daemon.shares["2026-11"] = [Share("gone", 5, 5), Share("tinh-00-temp", 10, 9), Share(again.id, 10, 6)]
+    [found] = stage.get("/api/v1/compliance").json()
+    assert found == {
+        "site": "tinh-00", "node": None, "quantity": "temperature", "low": 20.0, "high": 25.0,
+        "sensors": 2, "known": 20, "within": 15, "ratio": 0.75,
+    }  # fmt: skip
+    assert stage.get("/api/v1/compliance?month=2026-10").json() == []
+    assert stage.get("/api/v1/compliance?month=2026-13").status_code == 422
 
 
 def test_events_come_newest_first():

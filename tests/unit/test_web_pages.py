@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from netmon.alerts.catalog import load_catalog
-from netmon.model import CAUSES, CONDITIONS, SENSOR_STATES, Subject, TimelineEntry, labels
-from netmon.state import SensorView, State
+from netmon.model import CAUSES, CONDITIONS, SENSOR_STATES, Gateway, Incident, Subject, TimelineEntry, labels
+from netmon.sensor_means import SLOT_S
+from netmon.state import GatewayView, SensorView, State
 from netmon.web import pages, render
 from netmon.web.alert_text import alert_text
 from netmon.web.format import exact_text, number_text, split_duration, time_text
@@ -303,8 +304,55 @@ def test_site_page_of_a_lost_site():
 
 
 def test_site_page_with_sensors():
-    page = text_of(Stage().get("/sites/tinh-00").text)
-    assert "Nhiệt độ phòng máy ! Báo động 41,5 °C 19 giây trước" in page
+    stage = Stage()
+    at = NOW - 900
+    stage.state.sensors["tinh-00-temp"] = replace(
+        stage.state.sensors["tinh-00-temp"], trail=((at, 38.4), (NOW - 300, 40.0)), skew_s=7200.0
+    )
+    slot = int(at // SLOT_S) * SLOT_S
+    stage.daemon.curves["tinh-00-temp"] = [(slot - SLOT_S, 36.0), (slot, 38.25), (slot - 2 * 86400, 10.0)]
+    raw = stage.get("/sites/tinh-00").text
+    assert "Báo động Đồng hồ sai 41,5 °C (ngưỡng 40) tăng 3,1 °C trong 14 phút" in text_of(raw)
+    assert "19 giây trước" in text_of(raw)
+    assert '<svg class="spark"' in raw
+    assert "<title>36 °C – 38,25 °C</title>" in raw
+    stage.daemon.disk_refuses = True
+    raw = stage.get("/sites/tinh-00").text
+    assert "41,5 °C" in raw
+    assert "<svg" not in raw
+
+
+def test_a_stuck_sensor_is_listed_and_a_word_stands_for_its_number():
+    stage = Stage()
+    facts = stage.state.inventory
+    kinds = {
+        **facts.sensor_types,
+        "water": replace(facts.sensor_types["water"], stuck_s=600.0, values={"vi": {3.0: "đầy"}, "en": {3.0: "full"}}),
+    }
+    stage.state.inventory = replace(facts, sensor_types=kinds)
+    stage.state.sensors["cau-nga-ba"] = SensorView(
+        "cau-nga-ba", "ok", NOW - 900, 3.0, NOW - 5, NOW - 5, same_since=NOW - 900
+    )
+    assert "đầy" in text_of(stage.get("/").text)
+    assert "giá trị đứng yên" in text_of(stage.get("/").text)
+    assert "value does not move" in text_of(stage.get("/?lang=en").text)
+
+
+def test_a_silent_gateway_lists_its_sensors():
+    stage = Stage()
+    stage.state.inventory = replace(stage.state.inventory, gateways={"gw": Gateway("gw", "gateway cầu Ngã Ba")})
+    stage.state.gateways["gw"] = GatewayView("gw", "stale", NOW - 60, NOW - 900, silent=("cau-nga-ba", "tinh-00-temp"))
+    incident = Incident(
+        1077, Subject("gateway", "gw"), "alert", "warning", NOW - 60, NOW - 30,
+        alerts=(("GatewaySilent", labels(gateway="gw", state="stale")),),
+    )  # fmt: skip
+    stage.state.incidents[1077] = incident
+    page = text_of(stage.get("/incidents/1077").text)
+    assert "1077 gateway cầu Ngã Ba" in page
+    assert "2 cảm biến im lặng theo" in page
+    assert "Nhiệt độ phòng máy Sở Nội vụ" in page
+    told = {i["id"]: i for i in stage.get("/api/v1/incidents").json()}
+    assert (told[1077]["subject_kind"], told[1077]["name"]) == ("gateway", "gateway cầu Ngã Ba")
 
 
 @pytest.mark.parametrize(

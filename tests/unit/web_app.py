@@ -14,6 +14,7 @@ from netmon import exposition
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import CollectError, Problem, Refused
+from netmon.history.sensormeans import Curve, Share
 from netmon.history.store import StoreError
 from netmon.metrics import SelfMetrics, build_registry
 from netmon.model import LineSample
@@ -39,6 +40,8 @@ class Daemon:
         self.asked: list[tuple[str, float, float, int]] = []
         self.samples: list[LineSample] = []
         self.disk_refuses = False
+        self.curves: dict[str, Curve] = {}
+        self.shares: dict[str, list[Share]] = {}
 
     async def reload(self) -> list[Problem]:
         self.reloads += 1
@@ -53,6 +56,16 @@ class Daemon:
         if self.disk_refuses:
             raise StoreError("netmon.db: disk I/O error")
         return self.samples
+
+    async def sensor_means(self, sensors: Sequence[str], since: float, until: float) -> dict[str, Curve]:
+        if self.disk_refuses:
+            raise StoreError("netmon.db: disk I/O error")
+        return {s: [p for p in self.curves.get(s, []) if since <= p[0] < until] for s in sensors}
+
+    async def sensor_month(self, month: str) -> list[Share]:
+        if self.disk_refuses:
+            raise StoreError("netmon.db: disk I/O error")
+        return self.shares.get(month, [])
 
     def page(self) -> bytes:
         self.pages += 1
