@@ -41,7 +41,7 @@ def run(name: str, topic: Topic, only: Sequence[str], options: Options, command:
         try:
             found = dict(measure(options))
         except BenchError as error:
-            found = {"missing": {part: str(error)}}
+            found = {"missing": {part: " ".join(str(error).split())[-300:]}}
             say(f"{name}: {part} could not be measured: {error}")
         result["missing"] |= found.pop("missing", {})
         result |= found

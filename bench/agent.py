@@ -1,4 +1,4 @@
-"""One process that is all agents: a socket on the loopback interface that answers for every address of the bench.
+"""One process that is all agents (and reflectors): a socket on loopback that answers for every address of the bench.
 
 Told what to do by lines on its standard input (``tick``, ``every SECONDS``, ``dead RATIO``, ``stats``), each answered
 by one line of JSON. It ends when its input does, so it never outlives the bench. Its CPU is nobody's cost, but is told.
@@ -15,10 +15,12 @@ import struct
 import sys
 import time
 import zlib
+from collections.abc import Callable
 
 from bench.columns import AUTH_PASSWORD, COMMUNITY, PRIV_PASSWORD, USER
 from bench.devices import number
 from bench.replies import Replies
+from netmon.collectors.probes.stamp_packet import reflect
 from netmon.collectors.snmp.ber import BerError, OidCache, encode_tlv
 from netmon.collectors.snmp.pdu import V2C, begin, encode_pdu, unwrap
 from netmon.collectors.snmp.usm import KeyRing
@@ -49,22 +51,15 @@ class Agent:
         self._v3: dict[int, AgentV3] = {}
         self._ring = KeyRing(seed)
         self._oids = OidCache()
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            self.sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, b"lo\0")
-            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
-        except PermissionError:  # not root: other interfaces are kept out by address below
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        self.sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        self.sock.bind(("0.0.0.0", 0))
-        self.sock.setblocking(False)
+        self._snmp, self._stamp = _socket(), _socket()
 
     def serve(self) -> None:
         """Until the input ends."""
         selector = selectors.DefaultSelector()
-        selector.register(self.sock, selectors.EVENT_READ, self._receive)
+        selector.register(self._snmp, selectors.EVENT_READ, lambda: self._receive(self._snmp, self._answer))
+        selector.register(self._stamp, selectors.EVENT_READ, lambda: self._receive(self._stamp, _reflect))
         selector.register(sys.stdin, selectors.EVENT_READ, None)
-        self._say(port=self.sock.getsockname()[1])
+        self._say(port=self._snmp.getsockname()[1], stamp_port=self._stamp.getsockname()[1])
         while True:
             wait = max(0.0, self._tick_at - time.monotonic()) if self._every_s else None
             for key, _ in selector.select(wait):
@@ -94,8 +89,8 @@ class Agent:
     def _say(self, **what: object) -> None:
         print(json.dumps(what), flush=True)
 
-    def _receive(self) -> None:
-        receive, send, answer = self.sock.recvmsg, self.sock.sendmsg, self._answer
+    def _receive(self, sock: socket.socket, answer: Callable[[int, bytes], bytes | None]) -> None:
+        receive, send = sock.recvmsg, sock.sendmsg
         for _ in range(DATAGRAMS_PER_WAKE):
             try:
                 data, extra, _, source = receive(4096, 64)
@@ -135,6 +130,25 @@ class Agent:
         plain = encode_pdu(message.pdu_type, message.request_id, *message[4:6], message.varbinds)
         pdu = self.replies.answer(device, plain, 0)
         return None if pdu is None else agent.wrap(asked, pdu)
+
+
+def _socket() -> socket.socket:
+    """One for all addresses of the loopback interface; it tells which one a datagram was sent to."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, b"lo\0")
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    except PermissionError:  # not root: what comes in elsewhere is told by its address
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+    sock.bind(("0.0.0.0", 0))
+    sock.setblocking(False)
+    return sock
+
+
+def _reflect(device: int, data: bytes) -> bytes | None:
+    now_ns = time.time_ns()
+    return reflect(data, now_ns, now_ns)
 
 
 def dead(device: int) -> int:

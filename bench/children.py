@@ -87,8 +87,16 @@ def module(name: str, *args: str) -> Iterator[Child]:
 @contextmanager
 def agents(devices: int, seed: int, layout: str) -> Iterator[tuple[Child, int]]:
     """The simulated agents and their port."""
+    with agents_and_reflectors(devices, seed, layout) as (child, port, _):
+        yield child, port
+
+
+@contextmanager
+def agents_and_reflectors(devices: int, seed: int, layout: str) -> Iterator[tuple[Child, int, int]]:
+    """The same with the port of their STAMP reflectors."""
     with module("agent", "--devices", str(devices), "--seed", str(seed), "--layout", layout) as child:
-        yield child, int(child.read()["port"])
+        ports = child.read()
+        yield child, int(ports["port"]), int(ports["stamp_port"])
 
 
 @contextmanager

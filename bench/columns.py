@@ -50,11 +50,15 @@ COLUMNS = (
     Column("ifHCOutBroadcastPkts", (*IFX, 13), COUNTER64, "counter", 10),
     Column("ifCounterDiscontinuityTime", (*IFX, 19), TIME_TICKS, "gauge"),
 )
-TEXTS = (
+SLOW = (
+    Column("ifDescr", (*IF, 2), OCTET_STRING, "DisplayString"),
+    Column("ifType", (*IF, 3), INTEGER, "gauge"),
+    Column("ifMtu", (*IF, 4), INTEGER, "gauge"),
+    Column("ifSpeed", (*IF, 5), GAUGE32, "gauge"),
     Column("ifName", IF_NAME, OCTET_STRING, "DisplayString"),
     Column("ifHighSpeed", (*IFX, 15), GAUGE32, "gauge"),
     Column("ifAlias", (*IFX, 18), OCTET_STRING, "DisplayString"),
-)  # slow facts: read by netmon now and then; of these snmp_exporter reads ifName, for its label
+)  # what netmon's generic profile reads of a port now and then; of these snmp_exporter reads ifName, for its label
 USEFUL = len(COLUMNS) * ROWS
 
 
@@ -76,8 +80,8 @@ def _metric(column: Column) -> dict[str, Any]:
 
 def profile() -> dict[str, Any]:
     """The profile for netmon, in place of ``generic``: the columns, and as slow facts what ports are known by."""
-    metrics = [_metric(column) for column in COLUMNS] + [_metric(column) for column in TEXTS]
-    hidden = [column.name for column in TEXTS]
+    metrics = [_metric(column) for column in COLUMNS] + [_metric(column) for column in SLOW]
+    hidden = [column.name for column in SLOW]
     return {
         "modules": {"bench": {"walk": [dotted(IF), dotted(IFX)], "metrics": metrics}},
         "netmon": {"name": "generic", "modules": ["bench"], "slow": hidden, "hide": hidden},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from bench.columns import COLUMNS, ROWS, TEXTS
+from bench.columns import COLUMNS, ROWS
 from netmon.collectors.snmp.ber import COUNTER64
 
 FIRST = 127 << 24 | 40 << 16  # 127.40.0.0, and so on
@@ -79,7 +79,3 @@ class Values:
         if not self._wide[cell]:
             return (self._base[at] >> 12) + (self.step * self._share[at] * rate >> 2)
         return (self._base[at] << 9) + device + self.step * self._share[at] * rate
-
-
-CELLS = len(COLUMNS) * ROWS
-TEXT_CELLS = len(TEXTS) * ROWS

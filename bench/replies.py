@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from bench.columns import COLUMNS, ROWS, TEXTS, Column
+from bench.columns import COLUMNS, ROWS, SLOW, Column
 from bench.devices import Values, alias, indexes, name
 from netmon.collectors.snmp.ber import (
     INTEGER,
@@ -29,7 +29,7 @@ from netmon.collectors.snmp.ber import (
 from netmon.collectors.snmp.pdu import GET, GET_BULK, GET_NEXT, RESPONSE
 
 MAX_BYTES = 1400  # of varbinds: a reply fits one Ethernet frame, as those of real agents
-MIB: tuple[Column, ...] = tuple(sorted((*COLUMNS, *TEXTS), key=lambda column: column.oid))
+MIB: tuple[Column, ...] = tuple(sorted((*COLUMNS, *SLOW), key=lambda column: column.oid))
 _ROOTS = [column.oid for column in MIB]
 _NUMERIC = {column.oid: at * ROWS for at, column in enumerate(COLUMNS)}
 SYS: Oid = (1, 3, 6, 1, 2, 1, 1)
@@ -108,7 +108,7 @@ class Replies:
         return column * ROWS + bisect_right(rows, index)
 
     def _bulk(self, device: int, asked: list[bytes], first: int, repetitions: int) -> list[bytes]:
-        rows, cell, text = self.rows(device), self._cell, self._text
+        rows, cell, slow = self.rows(device), self._cell, self._slow
         out: list[bytes] = []
         size, last = 0, len(MIB) * ROWS
         at = [self._next(device, raw) for raw in asked]
@@ -121,7 +121,7 @@ class Replies:
                     name = raw if not step else self._raw(rows, last - 1)
                     part = _exception(name, 0x82)
                 else:
-                    part = (text if _IS_TEXT[flat // ROWS] else cell)(device, rows, flat)
+                    part = (slow if _IS_SLOW[flat // ROWS] else cell)(device, rows, flat)
                 size += len(part)
                 if size > MAX_BYTES and out:
                     return out
@@ -134,19 +134,19 @@ class Replies:
 
     def _cell(self, device: int, rows: tuple[int, ...], flat: int) -> bytes:
         column, row = divmod(flat, ROWS)
-        if _IS_TEXT[column]:
-            return self._text(device, rows, flat)
+        if _IS_SLOW[column]:
+            return self._slow(device, rows, flat)
         value = self.values.value(device, _CELL_AT[column] + row)
         width = (value.bit_length() >> 3) + 1
         return self._prefixes[column][rows[row]][width] + value.to_bytes(width, "big")
 
-    def _text(self, device: int, rows: tuple[int, ...], flat: int) -> bytes:
+    def _slow(self, device: int, rows: tuple[int, ...], flat: int) -> bytes:
         column, row = divmod(flat, ROWS)
         kind = MIB[column].name
-        if kind == "ifHighSpeed":
-            value = encode_int(1000, MIB[column].tag)
+        if kind in _FIXED:
+            value = encode_int(_FIXED[kind], MIB[column].tag)
         else:
-            said = name(device, row, self._layout) if kind == "ifName" else alias(device, row)
+            said = alias(device, row) if kind == "ifAlias" else name(device, row, self._layout)
             value = encode_tlv(OCTET_STRING, said.encode())
         return _varbind(self._raw(rows, flat), value)
 
@@ -171,7 +171,8 @@ class Replies:
         return _varbind(raw, value)
 
 
-_IS_TEXT = [column.oid not in _NUMERIC for column in MIB]
+_FIXED = {"ifType": 6, "ifMtu": 1500, "ifSpeed": 1_000_000_000, "ifHighSpeed": 1000}
+_IS_SLOW = [column.oid not in _NUMERIC for column in MIB]
 _CELL_AT = [_NUMERIC.get(column.oid, 0) for column in MIB]
 _SYS_ID, _SYS_UPTIME, _SYS_NAME = (encode_oid((*SYS, at, 0)) for at in (2, 3, 5))
 _ENGINE_BOOTS, _ENGINE_TIME = (encode_oid((*ENGINE, at, 0)) for at in (2, 3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench import part_cpu
+from bench import part_cpu, part_growth, part_scrape, part_varbinds
 from bench.report import Options, Target, machine_line, number, table, target_table
 
 V2C_RATIO, V3_RATIO = 1 / 10, 1 / 4  # of snmp_exporter's CPU
@@ -19,7 +19,12 @@ SHOWN = {
 }
 
 Part = Callable[[Options], Mapping[str, Any]]
-PARTS: dict[str, Part] = {"cpu": part_cpu.measure}
+PARTS: dict[str, Part] = {
+    "cpu": part_cpu.measure,
+    "growth": part_growth.measure,
+    "scrape": part_scrape.measure,
+    "varbinds": part_varbinds.measure,
+}
 
 
 def page(result: Mapping[str, Any]) -> str:

@@ -14,15 +14,21 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from bench.agent import CREDENTIAL
 from bench.columns import COLUMNS, COMMUNITY, as_yaml, profile
 from bench.devices import address
 from bench.report import percentile
+from netmon import exposition
 from netmon.clock import Clock
 from netmon.collectors.snmp.engine import Engine
 from netmon.collectors.snmp.poller import Poller
@@ -31,6 +37,7 @@ from netmon.config import SnmpConfig
 from netmon.fold import Fold
 from netmon.model import Credential, Device, Inventory, PollResult, Secret, Site
 from netmon.scheduler import Scheduler
+from netmon.selfwatch import spare_collector
 from netmon.state import State
 from netmon.topology import Topology
 
@@ -90,6 +97,7 @@ class Worker:
         self.poller = Poller(self.engine, profiles, config, self._clock)
         self.state = State(self._inventory)
         self.fold = Fold(self.state, Topology(self._inventory))
+        spare_collector()  # as the daemon does when it has started
 
     async def run(self, ask: asyncio.StreamReader) -> None:
         await self.engine.start()
@@ -157,6 +165,20 @@ class Worker:
     def _answers(self, device: str) -> bool:
         return device in self.state.polls and self.state.polls[device].ok
 
+    async def do_join(self, times: int) -> dict[str, Any]:
+        """Seconds that joining the text of all devices took, and that generate_latest took for the same samples."""
+        polls = list(self.state.polls.values())
+        whole = exposition.join_chunks(polls)
+        families = list(text_string_to_metric_families(whole.decode()))
+        registry = CollectorRegistry()
+        registry.register(_Ready(families))
+        return {
+            "samples": whole.count(b"\n") - 2 * len(families),
+            "again": sum(len(family.samples) for family in families),
+            "join_s": [_timed(lambda: exposition.join_chunks(polls)) for _ in range(times)],
+            "generate_latest_s": [_timed(lambda: generate_latest(registry)) for _ in range(max(3, times // 5))],
+        }
+
     async def do_memory(self) -> dict[str, Any]:
         return self._memory()
 
@@ -177,7 +199,8 @@ class Worker:
             "cpu_s": cpu_s() - before[0],
             "wall_s": time.monotonic() - before[1],
             "events": {key: value for key, value in events.items() if value},
-            "layout_hit_ratio": hits / (hits + misses) if hits + misses else None,
+            "layout_hits": hits,
+            "layout_misses": misses,
         }
 
     def _seen(self, devices: Iterable[Device]) -> dict[str, Any]:
@@ -197,6 +220,22 @@ class Worker:
         gc.collect()
         used = rss_bytes()
         return {"rss_bytes": used, "rss_bytes_per_device": (used - self._empty_bytes) / len(self._inventory.devices)}
+
+
+class _Ready(Collector):
+    """Samples that are all there: generate_latest only has to write them."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+def _timed(work: Callable[[], object]) -> float:
+    before = time.perf_counter()
+    work()
+    return time.perf_counter() - before
 
 
 async def _main(given: argparse.Namespace) -> None:

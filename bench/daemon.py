@@ -1,0 +1,125 @@
+"""The real daemon on the sample inventory, all of whose addresses are those of the simulated agents."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.children import BenchError, end, wait_for
+from bench.columns import COMMUNITY, as_yaml, profile
+from bench.report import ROOT
+
+TOKEN = "bench-token"
+START_S = 90.0
+_PROBE = re.compile(r"^ +probe: .*\n", re.MULTILINE)  # of a node: what is not said is probed as all others
+
+
+class Daemon:
+    """A running daemon."""
+
+    def __init__(self, port: int, log: Path) -> None:
+        self._port, self._log = port, log
+
+    def get(self, path: str, *, gzip: bool = False) -> tuple[int, bytes]:
+        """Status and body as they came."""
+        return self._ask("GET", path, {"Accept-Encoding": "gzip"} if gzip else {})
+
+    def reload(self) -> None:
+        """Have everything loaded anew. Raises BenchError where it is refused."""
+        status, body = self._ask("POST", "/-/reload", {"Authorization": f"Bearer {TOKEN}"})
+        if status != 200:
+            raise BenchError(f"reload: {status} {body[:300]!r}")
+
+    def metric(self, name: str) -> float:
+        """A series without labels, from the page of netmon's own ones."""
+        _, body = self.get("/metrics/self")
+        found = re.search(rf"^{name} (\S+)$", body.decode(), re.MULTILINE)
+        if found is None:
+            raise BenchError(f"the daemon does not tell {name}")
+        return float(found[1])
+
+    def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        try:
+            line.request(method, path, headers=headers)
+            answer = line.getresponse()
+            return answer.status, answer.read()
+        finally:
+            line.close()
+
+
+@contextmanager
+def daemon(snmp_port: int, stamp_port: int, interval: str) -> Iterator[Daemon]:
+    """A daemon that is ready, until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="netmon-bench-") as folder:
+        place = Path(folder)
+        port = _free_port()
+        config = _write(place, snmp_port, stamp_port, port, interval)
+        log = place / "log"
+        with log.open("wb") as out:
+            argv = (sys.executable, "-m", "netmon.cli", "run", "--config", str(config))
+            child = subprocess.Popen(argv, cwd=ROOT, stdout=out, stderr=out)
+        try:
+            running = Daemon(port, log)
+
+            def ready() -> bool:
+                if child.poll() is not None:
+                    raise BenchError(f"the daemon ended by itself: {log.read_text(errors='replace')[-800:]}")
+                return running.get("/-/ready")[0] == 200
+
+            wait_for(ready, START_S, "the daemon is ready")
+            yield running
+        finally:
+            child.terminate()
+            end(child)
+
+
+def _write(place: Path, snmp_port: int, stamp_port: int, port: int, interval: str) -> Path:
+    sample = ROOT / "inventory"
+    files = ["areas.yml", "nodes.yml", "sensor_types.yml", "decoders.yml", "sensors-town.yml", "contacts.yml"]
+    files += [f"sites/{path.name}" for path in sorted((sample / "sites").glob("*.yml"))]
+    (place / "sites").mkdir()
+    for name in files:
+        text = (sample / name).read_text(encoding="utf-8")
+        (place / name).write_text(_PROBE.sub("", text) if name == "nodes.yml" else text, encoding="utf-8")
+    credential = {"version": "2c", "community": {"file": str(_secret(place, "community", COMMUNITY))}}
+    known = re.findall(r'^ +- id: "([^"]+)"', (sample / "credentials.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    (place / "credentials.yml").write_text(json.dumps({"credentials": [{"id": n, **credential} for n in known]}))
+    (place / "generic.yml").write_text(as_yaml(profile()), encoding="utf-8")
+    channels = {name: {"kind": "http", "url": "http://127.0.0.1:9/"} for name in ("email", "sms")}
+    config = {
+        "inventory": [*files, "credentials.yml"],
+        "profiles": ["generic.yml"],
+        "state_dir": str(place / "state"),
+        "own_uplink": "node-core",
+        "address_map": {"198.18.0.0/15": "127.40.0.0/15"},
+        "probe": {"kind": "stamp", "port": stamp_port},
+        "snmp": {"port": snmp_port, "interval": interval},
+        "notify": {"enabled": False, "noc_phone": "+84000000001", "channels": channels},
+        "web": {"port": port, "token": {"file": str(_secret(place, "token", TOKEN))}},
+    }
+    path = place / "netmon.yml"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return path
+
+
+def _secret(place: Path, name: str, text: str) -> Path:
+    path = place / name
+    path.touch(mode=0o600)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
