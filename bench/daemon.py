@@ -19,21 +19,30 @@ from bench.report import ROOT
 
 TOKEN = "bench-token"
 START_S = 90.0
+HOURS = ('hours: "07:00-17:00"', 'hours: "06:59-17:00"')
 _PROBE = re.compile(r"^ +probe: .*\n", re.MULTILINE)  # of a node: what is not said is probed as all others
 
 
 class Daemon:
     """A running daemon."""
 
-    def __init__(self, port: int, log: Path) -> None:
-        self._port, self._log = port, log
+    def __init__(self, port: int, place: Path) -> None:
+        self._port, self._place = port, place
+        self._early = False
 
     def get(self, path: str, *, gzip: bool = False) -> tuple[int, bytes]:
         """Status and body as they came."""
         return self._ask("GET", path, {"Accept-Encoding": "gzip"} if gzip else {})
 
     def reload(self) -> None:
-        """Have everything loaded anew. Raises BenchError where it is refused."""
+        """Change a site's office hours and have everything loaded anew. Raises BenchError where it is refused."""
+        path = self._place / "sites" / "tinh.yml"
+        was, will = HOURS if not self._early else HOURS[::-1]
+        text = path.read_text(encoding="utf-8")
+        if was not in text:
+            raise BenchError(f"the sample has no site with {was}")
+        path.write_text(text.replace(was, will, 1), encoding="utf-8")
+        self._early = not self._early
         status, body = self._ask("POST", "/-/reload", {"Authorization": f"Bearer {TOKEN}"})
         if status != 200:
             raise BenchError(f"reload: {status} {body[:300]!r}")
@@ -68,7 +77,7 @@ def daemon(snmp_port: int, stamp_port: int, interval: str) -> Iterator[Daemon]:
             argv = (sys.executable, "-m", "netmon.cli", "run", "--config", str(config))
             child = subprocess.Popen(argv, cwd=ROOT, stdout=out, stderr=out)
         try:
-            running = Daemon(port, log)
+            running = Daemon(port, place)
 
             def ready() -> bool:
                 if child.poll() is not None:

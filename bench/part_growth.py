@@ -55,6 +55,8 @@ def _own(devices: int, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     with agents(devices, seed, "own") as (agent, port), netmon(devices, port) as poller:
         found, busy = _rounds(agent, poller, devices)
         found["agent_core_share"] = busy
+        if devices == SIZES[0]:
+            found["profile"] = {k: rounded(v) for k, v in poller.ask({"do": "profile"})["profile"].items()}
         interval_s = INTERVALS.get(devices)
         if interval_s is None:
             return found, {}
@@ -65,8 +67,8 @@ def _own(devices: int, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
             done = poller.ask({"do": "schedule", "interval_s": interval_s, "seconds": max(interval_s, 30.0)})
             runs.append(done)
             say(
-                f"growth: {devices} devices every {interval_s:g} s, {ratio:.0%} dead: {done['core_share']:.2f} of a core, "
-                f"99 of 100 polls of the living at most {done['late_p99_s']:.2f} s late"
+                f"growth: {devices} devices every {interval_s:g} s, {ratio:.0%} dead: {done['core_share']:.2f} of a "
+                f"core, 99 of 100 polls of the living at most {done['late_p99_s']:.2f} s late"
             )
         alive, dead = runs
         if alive["ok"] < alive["polls"]:

@@ -50,7 +50,7 @@ from netmon.pipeline import KEEP_CLOSED_S, Pipeline
 from netmon.reload import Reloader
 from netmon.scheduler import Scheduler
 from netmon.selfreport import SelfReport
-from netmon.selfwatch import spare_collector
+from netmon.selfwatch import spared_collector
 from netmon.sensor_means import SensorMean
 from netmon.snmp_page import SnmpPage
 from netmon.state import State
@@ -94,7 +94,7 @@ class App:
         async with contextlib.AsyncExitStack() as stack:
             await self._start_outputs(loaded, stack)
             await self._start_inputs(loaded, profiles, stack)
-            spare_collector()
+            stack.enter_context(spared_collector(self.clock))
             self._reloader.started.set()
             self.systemd.ready(f"watching {len(loaded.inventory.sites)} sites")
             log.info(

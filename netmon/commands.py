@@ -31,6 +31,7 @@ from netmon.inventory import Loaded, check_text, load, load_settings
 from netmon.model import Credential, Device
 
 GOOD, PROBLEM, MISUSE = 0, 1, 2
+SWITCH_S = 0.0005
 RULES_FILE = Path(__file__).parent / "alerts" / "netmon.rules.yml"
 
 
@@ -49,6 +50,9 @@ def loader(path: str) -> Callable[[], Loaded]:
 
 def run(args: argparse.Namespace) -> int:
     from netmon.app import App  # late: only this command needs the web server's weight
+
+    # Every receive of the loop lets a thread in that renders or loads, for this long: the default's 5 ms would add up.
+    sys.setswitchinterval(SWITCH_S)
 
     async def until_ended() -> int:
         status = await App(loader(args.config)).run()

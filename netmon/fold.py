@@ -41,6 +41,7 @@ class Fold:
         self._p95: dict[str, tuple[P95, P95]] = {}  # line -> in, out
         self._probes_at = float("-inf")
         self._sensor_series: dict[str, SensorSeries] = {}
+        self._shown = Inventory()
         self.set_inventory(state.inventory, topology)
 
     def set_inventory(self, inventory: Inventory, topology: Topology) -> None:
@@ -51,7 +52,6 @@ class Fold:
             if line.device:
                 self._lines_at.setdefault(line.device, []).append(line)
         state, gauges = self._state, self._state.gauges
-        sites = dict.fromkeys((*state.inventory.sites, *inventory.sites))
         state.inventory = inventory
         for gone in [d for d in state.polls if d not in inventory.devices]:
             del state.polls[gone]
@@ -78,17 +78,28 @@ class Fold:
         for gone in [line for line in self._p95 if line not in inventory.lines]:
             del self._p95[gone]
             gauges.replace(f"p95:{gone}", ())
-        for name in self._p95:
+        # Only what stands elsewhere now: to write all series anew would hold the loop for some 15 ms.
+        before, self._shown = self._shown, inventory
+        moved = _changed(before.lines, inventory.lines)
+        new = {
+            "site": inventory.sites.keys() - before.sites.keys(),
+            "line": moved,
+            "node": inventory.nodes.keys() - before.nodes.keys(),
+        }
+        for name in self._p95.keys() & moved:
             self._show_p95(name)
-        for reach in state.reach.values():
-            self._show_reach(reach)
-        for verdict in state.verdicts.values():
-            self._show_verdict(verdict)
-        for view in state.sensors.values():
-            self._show_sensor(view)
+        for target, reach in state.reach.items():
+            if target in moved or target in new["node"]:
+                self._show_reach(reach)
+        for subject, verdict in state.verdicts.items():
+            if subject.id in new[subject.kind]:
+                self._show_verdict(verdict)
+        for name, view in state.sensors.items():
+            if name not in self._sensor_series:
+                self._show_sensor(view)
         for gateway in state.gateways.values():
             self._show_gateway(gateway)
-        for site in sites:
+        for site in {lines[line].site for lines in (before.lines, inventory.lines) for line in moved & lines.keys()}:
             self._redundancy(site)
         gauges.replace("info", _info(inventory))
         state.revision += 1
@@ -304,6 +315,11 @@ class Fold:
     def _show_gateway(self, view: GatewayView) -> None:
         gateway = self._state.inventory.gateways[view.gateway]
         self._state.gauges.replace(f"gateway:{gateway.id}", gateway_figures(view, gateway))
+
+
+def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> set[str]:
+    """The ids of what is there only before or only after, or is not the same."""
+    return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
 
 
 def _probed(inventory: Inventory, target: str) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from netmon.alerts.rules import limits, threshold_figures
+from netmon.alerts.rules import Limits, limits, threshold_figures
 from netmon.collectors.mqtt.intake import routes_of
 from netmon.collectors.snmp.profiles import Profiles
 from netmon.errors import ConfigError, NetmonError, Problem
 from netmon.inventory import Loaded
+from netmon.model import Figure
 from netmon.topology import Topology
 
 if TYPE_CHECKING:
@@ -21,6 +22,16 @@ log = logging.getLogger(__name__)
 
 # Parts of the configuration that are read once, at the start.
 FIXED = ("state_dir", "probe", "snmp", "traps", "mqtt", "influx", "web", "timezone", "language")
+
+
+class _Next(NamedTuple):
+    """What is to be in force, made beside the loop so that the swap only hands it over. ``profiles`` None: the same."""
+
+    loaded: Loaded
+    profiles: Profiles | None
+    topology: Topology
+    limits: Limits
+    thresholds: list[Figure]
 
 
 class Reloader:
@@ -38,7 +49,7 @@ class Reloader:
         async with self._lock:
             app.systemd.reloading()
             try:
-                loaded, profiles = await asyncio.to_thread(app.prepare)
+                following = await asyncio.to_thread(self._prepare)
             except (NetmonError, OSError) as error:
                 found = (
                     error.problems if isinstance(error, ConfigError) else [Problem(app.config.path, 0, "", str(error))]
@@ -46,7 +57,7 @@ class Reloader:
                 self._refuse(found)
                 return found
             else:
-                self._swap(loaded, profiles)
+                self._swap(following)
                 return []
             finally:
                 app.systemd.ready(f"watching {len(app.state.inventory.sites)} sites")
@@ -60,24 +71,38 @@ class Reloader:
         app.report.write()
         log.error("reload refused, old configuration stays problems=%d first=%s", len(problems), problems[0])
 
-    def _swap(self, loaded: Loaded, profiles: Profiles) -> None:
+    def _prepare(self) -> _Next:
+        """In a thread: all that needs time. Raises ConfigError with all problems."""
+        app = self._app
+        loaded, profiles = app.prepare()
+        rules = app.pipeline.evaluator.rules
+        found = limits(rules, loaded.inventory, loaded.config.alerts.thresholds)
+        return _Next(
+            loaded,
+            None if profiles == app.poller.profiles else profiles,
+            Topology(loaded.inventory),
+            found,
+            threshold_figures(rules, found),
+        )
+
+    def _swap(self, following: _Next) -> None:
         """Between two steps of the loop, so that nobody ever sees half of it."""
-        app, inventory = self._app, loaded.inventory
+        app, loaded = self._app, following.loaded
+        inventory = loaded.inventory
         fixed = {name: getattr(app.config, name) for name in FIXED}
         later = [name for name in FIXED if getattr(loaded.config, name) != fixed[name]]
         if later:
             log.warning("changes that need a restart keys=%s", ",".join(later))
         app.config = dataclasses.replace(loaded.config, **fixed)
-        app.topology = Topology(inventory)
+        app.topology = following.topology
         app.pipeline.fold.set_inventory(inventory, app.topology)
         app.pipeline.set_inventory(app.topology, app.config)
-        evaluator = app.pipeline.evaluator
-        found = limits(evaluator.rules, inventory, app.config.alerts.thresholds)
-        evaluator.set_limits(found)
-        app.state.gauges.replace("thresholds", threshold_figures(evaluator.rules, found))
+        app.pipeline.evaluator.set_limits(following.limits)
+        app.state.gauges.replace("thresholds", following.thresholds)
         app.notifier.set_config(app.config)
         app.feed.set_config(app.config)
-        app.poller.set_profiles(profiles)
+        if following.profiles is not None:  # else devices need not be learnt anew
+            app.poller.set_profiles(following.profiles)
         app.take_targets(inventory)
         if app.ingest:
             app.ingest.set_routes(routes_of(inventory), inventory)

@@ -201,7 +201,49 @@ def test_the_page_tells_targets_and_what_is_missing() -> None:
         "missing": {"net_snmp_v2c": "snmpbulkwalk is not installed"},
     }
     text = snmp.page(result)
+    assert "| Memory per device, compact | at most 40 kB | – | not measured |  |" in text
     assert "| at most 1/10 | 1/15.0 | met |" in text
     assert "| at most 1/4 | 1/1.0 | missed, 4.00 times the target |" in text
     assert "- net_snmp_v2c: snmpbulkwalk is not installed" in text
     assert set(TOPICS) == {"snmp"}
+
+
+def test_the_page_of_a_whole_run() -> None:
+    cost = {"median": 0.001, "min": 0.0009, "max": 0.0012, "n": 3}
+    size = {
+        "cpu_s_per_device_poll": 0.001, "rss_bytes_per_device": 120_000, "layout_hit_ratio": 0.95, "spread": cost,
+        "compact": {
+            "cpu_s_per_device_poll": 0.002, "rss_bytes_per_device": 50_000, "layout_hit_ratio": None, "spread": cost,
+        },
+    }  # fmt: skip
+    late = {
+        "late_p99_s": 0.2, "late_p99_s_none_dead": 0.1, "late_max_s": 0.4, "polls_of_living": 2790, "failed_polls": 310,
+    }  # fmt: skip
+    result = {
+        **provenance("make bench", 7),
+        "growth": {
+            "310": {**size, "profile": {"netmon/x.py:f": 0.25}},
+            "3100": {**size, "core_share": 0.05, "interval_s": 30.0},
+            "31000": {**size, "cpu_s_per_device_poll": 0.0015, "core_share": 0.8, "interval_s": 60.0},
+        },
+        "dead10": {"late_p99_s": 1.2, "late_p99_s_none_dead": 0.1, "by_devices": {"31000": late}},
+        "scrape": {
+            "samples": 104_040, "join_s": 0.001, "generate_latest_s": 0.6, "loop_hold_max_s": 0.03,
+            "loop_hold_s": {"polls": 0.03}, "idle_loop_hold_s": {"polls": 0.004}, "daemon_samples": 122_060,
+        },
+        "varbinds": {"first_poll": 579.6, "later_poll": 360.0},
+        "missing": {},
+    }  # fmt: skip
+    verdicts = {target.what: target.verdict for target in snmp.targets(result)}
+    assert verdicts["CPU per poll, most against least, 310 to 31,000 devices"] == "missed, 1.20 times the target"
+    assert verdicts["Memory per device, text ready"] == "met"
+    assert verdicts["Memory per device, compact"] == "missed, 1.25 times the target"
+    assert verdicts["31,000 devices every 60 s"] == verdicts["3,100 devices every 30 s"] == "met"
+    assert verdicts["Joining 104,040 samples against generate_latest"] == "met"
+    assert verdicts["Longest hold of the loop by scrapes, polls, reloads"] == "missed, 1.50 times the target"
+    text = snmp.page(result)
+    assert "| 3,100 | text ready, own layouts | 1 ms | 0.9 ms to 1.2 ms | 120 kB | 95.0% | 0.05 every 30 s |" in text
+    assert "| 31,000 | 0.1 s | 0.2 s | 0.4 s | 2,790 | 310 |" in text
+    assert "580 by the first poll, 360 by every later one" in text
+    assert "| `netmon/x.py:f` | 25% |" in text
+    assert "Not measured" not in text

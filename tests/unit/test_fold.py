@@ -491,6 +491,22 @@ def test_what_moved_is_shown_in_its_new_place_and_only_there() -> None:
     assert page.of("netmon_site_redundancy_lost") == {"one": 1.0}, "it is the other site that has two lines now"
 
 
+def test_a_reload_shows_what_a_new_start_with_the_same_state_would_show() -> None:
+    page = Page()
+    everything(page)
+    facts = page.state.inventory
+    kinds = {"temperature": replace(facts.sensor_types["temperature"], unit="K")}
+    lines = {**facts.lines, "two-2": replace(facts.lines["two-2"], role="primary", provider="Viettel")}
+    page.reload(replace(facts, sensor_types=kinds, lines=lines))
+    fresh = State(page.state.inventory)
+    fresh.reach, fresh.verdicts, fresh.sensors = page.state.reach, page.state.verdicts, page.state.sensors
+    Fold(fresh, Topology(fresh.inventory))
+    theirs = {(name, pairs): value for name, pairs, value in fresh.gauges}
+    assert theirs
+    families = {name for name, _ in theirs}
+    assert {(name, pairs): value for name, pairs, value in page.state.gauges if name in families} == theirs
+
+
 # --- the catalogue ---------------------------------------------------------------------------------------------------
 
 

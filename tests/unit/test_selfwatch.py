@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterable
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from netmon.clock import Clock
 from netmon.metrics import METRICS
 from netmon.model import labels
-from netmon.selfwatch import TICK_S, WINDOW_S, LoopMeter, QueueWatch
+from netmon.selfwatch import TICK_S, WINDOW_S, LoopMeter, QueueWatch, spared_collector
 from netmon.state import Gauges
 
 
@@ -121,3 +122,25 @@ def test_the_series_are_in_the_catalogue() -> None:
     queues.write(0)
     for name, pairs, _ in queues.gauges:
         assert METRICS[name].labels == tuple(n for n, _ in pairs)
+
+
+@pytest.mark.parametrize(("took_s", "spared"), [(0.002, False), (0.050, True)])
+def test_what_a_long_collection_looked_at_is_left_out_of_later_ones(took_s: float, spared: bool) -> None:
+    now = 0.0
+
+    def mono() -> float:
+        nonlocal now
+        now += took_s  # between the beginning of a collection and its end the clock is asked twice
+        return now
+
+    watches = len(gc.callbacks)
+    with spared_collector(Clock(mono, lambda: 0.0)):
+        kept = [[] for _ in range(10_000)]  # type: list[list[int]]
+        before = gc.get_freeze_count()
+        assert before > 10_000  # all that existed
+        gc.collect(1)
+        assert gc.get_freeze_count() == before  # only full ones take long
+        gc.collect()
+        assert (gc.get_freeze_count() >= before + len(kept)) is spared
+    assert gc.get_freeze_count() == 0
+    assert len(gc.callbacks) == watches
