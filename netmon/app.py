@@ -37,6 +37,7 @@ from netmon.collectors.snmp.poller import Poller
 from netmon.collectors.snmp.profiles import Profiles, load_profiles
 from netmon.collectors.trap_socket import TrapSocket
 from netmon.collectors.traps import Traps, own_engine_id
+from netmon.desk import Desk
 from netmon.errors import CollectError, NetmonError, Problem, Refused
 from netmon.history.linesamples import LineSamples
 from netmon.history.sensormeans import Curve, SensorMeans, Share
@@ -166,6 +167,8 @@ class App:
         self.pipeline.fold.remember(await self.samples.recall(self.clock.now()))
         for view in (await asyncio.to_thread(self.spool.load_views)).values():
             self.pipeline.fold.sensor(view)
+        self.desk = Desk(self.state, self.pipeline, self.store, self.clock)
+        await self.desk.load()
         stack.push_async_callback(self._last_step)
         self.feed = AlertmanagerFeed(
             config,
@@ -399,14 +402,6 @@ class App:
             raise Refused(503, "netmon is starting")
         known = self.poller.profiles.modules
         return await self.snmp_page.text(self.state.inventory, known, target, modules, auth)
-
-    async def acknowledge(self, incident: int, who: str, note: str) -> bool:
-        """Somebody takes an incident; False if it is not open."""
-        change = self.pipeline.acknowledge(incident, who, note)
-        if change is None:
-            return False
-        await self.store.commit_step([change], [], {}, self.clock.now())
-        return True
 
     async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
         return await self.samples.read(line, since, until, step)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from netmon.errors import ConfigError, NetmonError
+from netmon.works import REPEATS, WORK_KINDS
 
 GOOD, PROBLEM, MISUSE = 0, 1, 2
 CONFIGS = ("/etc/netmon/netmon.yml", "inventory/netmon.yml")
@@ -70,7 +71,7 @@ def _ratio(text: str) -> float:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    from netmon import commands, commands_profiles
+    from netmon import commands, commands_desk, commands_profiles
 
     parser = argparse.ArgumentParser(
         prog="netmon", description="Watches a province's data network and its sensors.", allow_abbrev=False
@@ -165,11 +166,62 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--keep-index", action="store_true", help="from-mib: keep indexes beside the names for them")
     sub = add("status", commands.status, "one look at what is up and what is not", "netmon status")
-    sub = add("incidents", commands.incidents, "list the open incidents", "netmon incidents")
-    sub = add("ack", commands.ack, "take an incident", "netmon ack 1043 --who 'Trực NOC' --note 'đã gọi điểm'")
+    sub = add(
+        "incidents",
+        commands_desk.incidents,
+        "list the open incidents, or do something with one",
+        "netmon incidents comment 1043 --who 'Trực NOC' --note 'đã gọi điểm'",
+    )
+    sub.add_argument(
+        "action",
+        nargs="?",
+        default="list",
+        choices=("list", "open", "release", "assign", "comment", "close", "ticket"),
+        help="what to do (default: %(default)s)",
+    )
+    sub.add_argument("subject", nargs="?", default="", metavar="WHICH", help="its number; open: a site, or node:ID")
+    sub.add_argument("--who", default="", metavar="NAME", help="who does it")
+    sub.add_argument("--note", default="", metavar="TEXT", help="what there is to say")
+    sub.add_argument("--to", default="", metavar="CONTACT", help="assign: who is to deal with it (empty: nobody)")
+    sub.add_argument(
+        "--step", default="reported", choices=("reported", "accepted", "closed"), help="ticket: what the provider did"
+    )
+    sub.add_argument("--number", default="", metavar="TICKET", help="ticket: the provider's number")
+    sub = add("ack", commands_desk.ack, "take an incident", "netmon ack 1043 --who 'Trực NOC' --note 'đã gọi điểm'")
     sub.add_argument("incident", type=int, help="number of the incident")
     sub.add_argument("--who", required=True, metavar="NAME", help="who takes it")
     sub.add_argument("--note", default="", metavar="TEXT", help="what else there is to say")
+    sub.add_argument("--hours", type=float, default=8.0, metavar="N", help="for how long (default: %(default)s)")
+    sub = add(
+        "works",
+        commands_desk.works,
+        "work with planned works, which are told only when they are overrun",
+        "netmon works import cat-dien.csv --kind power --who 'Trực NOC'",
+    )
+    sub.add_argument("action", choices=("list", "add", "import", "cancel"), help="what to do")
+    sub.add_argument(
+        "subject", nargs="?", default="", metavar="WHAT", help="add: kind:id,kind:id; import: CSV; cancel: a number"
+    )
+    sub.add_argument("--who", default="", metavar="NAME", help="who does it")
+    sub.add_argument("--kind", default="power", choices=WORK_KINDS, help="whose works they are (default: %(default)s)")
+    sub.add_argument("--title", default="", metavar="TEXT", help="add: what is done")
+    sub.add_argument("--begin", default="", metavar="TIME", help='add: local time, "2026-11-30 07:00"')
+    sub.add_argument("--end", default="", metavar="TIME", help="add: the same")
+    sub.add_argument("--repeat", default="once", choices=REPEATS, help="add: how it recurs (default: %(default)s)")
+    sub = add(
+        "silence",
+        commands_desk.silence,
+        "keep news from being told, or list and end silences",
+        "netmon silence add site:ubnd-bu-dop --hours 4 --reason 'sửa nhà' --who 'Trực NOC'",
+    )
+    sub.add_argument("action", choices=("list", "add", "end"), help="what to do")
+    sub.add_argument("subject", nargs="?", default="", metavar="WHAT", help="add: kind:id,kind:id; end: a number")
+    sub.add_argument("--who", default="", metavar="NAME", help="who does it")
+    sub.add_argument(
+        "--hours", type=float, default=4.0, metavar="N", help="add: it ends by itself (default: %(default)s)"
+    )
+    sub.add_argument("--reason", default="", metavar="TEXT", help="add: why")
+    sub.add_argument("--alert", default="", metavar="NAME", help="add: only incidents of this alert")
     sub = add("rules", commands.rules, "work with the alert rules", "netmon rules export")
     sub.add_argument("action", choices=("export", "list"), help="write them for Prometheus, or list them")
     sub.add_argument("--output", default="", metavar="FILE", help="file to write ('-': standard output)")

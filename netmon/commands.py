@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from netmon import importer
 from netmon.acl import COMMAND, encode_acl
@@ -184,22 +183,6 @@ def _walk_target(args: argparse.Namespace, loaded: Loaded) -> tuple[Device, Cred
 def status(args: argparse.Namespace) -> int:
     summary = ApiClient(load_settings(args.config)).get("/api/v1/summary")
     print(json.dumps(summary, ensure_ascii=False, indent=2))
-    return GOOD
-
-
-def incidents(args: argparse.Namespace) -> int:
-    found: Any = ApiClient(load_settings(args.config)).get("/api/v1/incidents")
-    for entry in found:
-        sure = "confirmed" if entry["confirmed"] else "suspected"
-        about = f"{entry['severity']}\t{entry['subject']}\t{entry['cause']} ({sure})"
-        print(f"{entry['id']}\t{about}\t{entry['began_at']}\t{entry['name']}")
-    return PROBLEM if found else GOOD
-
-
-def ack(args: argparse.Namespace) -> int:
-    body = {"who": args.who, "note": args.note}
-    ApiClient(load_settings(args.config)).post(f"/api/v1/incidents/{args.incident}/ack", body)
-    print(f"incident {args.incident}: taken by {args.who}")
     return GOOD
 
 

@@ -436,9 +436,19 @@ class TimelineEntry:
     """One thing that happened to an incident: who (netmon or a person), what, in which words."""
 
     at: float
-    kind: str  # opened | raised | evidence | cause | child | flap | closed | reopened | ack | comment | told
+    kind: str  # opened | raised | evidence | cause | child | flap | closed | reopened | told, and alerts/handling.py
     who: str
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The provider's own number for a fault, and when each step happened; 0 = not yet."""
+
+    number: str = ""
+    reported_at: float = 0.0
+    accepted_at: float = 0.0
+    closed_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,7 +457,7 @@ class Incident:
 
     id: int
     subject: Subject
-    kind: str  # outage | degraded | redundancy | alert
+    kind: str  # outage | degraded | redundancy | alert | report (opened by a person)
     severity: Severity
     began_at: float  # the true beginning (first lost probe, first bad sample)
     opened_at: float
@@ -460,6 +470,9 @@ class Incident:
     closed_at: float | None = None
     flaps: int = 0
     acked_by: str = ""
+    acked_until: float | None = None  # then nobody is on it any more, and it escalates again
+    assigned_to: str = ""  # contact id
+    ticket: Ticket | None = None
     tell_at: float = 0.0  # not told before this time; closed before it: a blip, counted and never told
     timeline: tuple[TimelineEntry, ...] = ()
 

@@ -11,7 +11,6 @@ import contextlib
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from netmon import gateways, sensors
@@ -30,12 +29,12 @@ from netmon.model import (
     Event,
     Figure,
     Gateway,
+    Incident,
     LineSample,
     PollResult,
     Reading,
     Sensor,
     Subject,
-    TimelineEntry,
     labels,
 )
 from netmon.sensor_means import Means, SensorMean
@@ -84,6 +83,7 @@ class Pipeline:
         """After a reload; the state's inventory has been set by the caller through the fold."""
         self.topology, self.config = topology, config
         self._means.keep_only(self.state.inventory.sensors)
+        self.state.plans.topology = topology
         self._events = Events(topology)
         self.book.config = self.book.ledger.config = config
 
@@ -219,18 +219,25 @@ class Pipeline:
         state.health.evaluated_at = now
         return changes
 
-    def acknowledge(self, number: int, who: str, note: str) -> Change | None:
-        """Somebody takes an open incident; None if there is none of that number."""
-        found = self.book.open.get(number)
-        if found is None:
-            return None
+    def handle(self, incident: Incident, step: Callable[[Incident, float], Incident]) -> Change:
+        """What a person does with an incident. Raises HandlingError where it cannot be done."""
         now = self._clock.now()
-        entry = TimelineEntry(now, "ack", who, note)
-        taken = replace(found, acked_by=who, timeline=(*found.timeline, entry))
-        self.book.ledger.keep(taken)
-        self.state.incidents[number] = taken
+        change = self.book.handle(incident.id, lambda found: step(found, now), now)
+        if change is None:  # closed too long ago to come back
+            change = Change("updated", step(incident, now), now)
+        self._show(change)
+        return change
+
+    def report(self, subject: Subject, who: str, text: str) -> Change:
+        """Open an incident by hand. Raises HandlingError where there is one about it."""
+        change = self.book.report(subject, who, text, self._clock.now())
+        self._show(change)
+        return change
+
+    def _show(self, change: Change) -> None:
+        if change.incident.id in self.state.incidents or change.incident.open:
+            self.state.incidents[change.incident.id] = change.incident
         self.state.revision += 1
-        return Change("updated", taken, now)
 
     def clock_stepped(self, step_s: float) -> None:
         """The system clock was stepped: `for`, holds, silences and recoveries go on as if it had not been."""
@@ -273,6 +280,7 @@ class Pipeline:
         self._keep_means(self._means.rest())
 
     def _forget_old(self, now: float) -> None:
+        self.state.plans.forget(now - KEEP_CLOSED_S)
         for key, incident in list(self.state.incidents.items()):
             if incident.closed_at is not None and now - incident.closed_at > KEEP_CLOSED_S:
                 del self.state.incidents[key]

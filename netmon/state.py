@@ -22,6 +22,8 @@ from netmon.model import (
     Subject,
     Verdict,
 )
+from netmon.topology import Topology
+from netmon.works import Plans
 
 EVENTS_KEPT = 1000
 
@@ -160,6 +162,10 @@ class State:
     verdicts: dict[Subject, Verdict] = field(default_factory=dict)
     alerts: dict[tuple[str, Labels], AlertState] = field(default_factory=dict)
     incidents: dict[int, Incident] = field(default_factory=dict)  # open ones and those closed lately
+    plans: Plans = field(init=False)  # planned works and silences
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))  # traps, the oldest first
     health: Health = field(default_factory=Health)
     revision: int = 0  # grows with every change that a page would show
+
+    def __post_init__(self) -> None:
+        self.plans = Plans(Topology(self.inventory))

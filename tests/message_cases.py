@@ -23,6 +23,7 @@ from netmon.model import (
     SensorType,
     Site,
     Subject,
+    TimelineEntry,
     Verdict,
     labels,
 )
@@ -161,6 +162,8 @@ PHU = ("p1", "p2", "p3", "p4", "p5")
 UPLINK = _fact("uplink_lost", 60)
 REBOOTED = _fact("rebooted", -5500)
 
+SAID = (TimelineEntry(NOW - 60, "opened", "Trực NOC", "mạng rất chậm"),)
+
 OPEN: dict[str, Incident] = {
     "power": _lost("power", True, SILENT, *UPS),
     "power_suspected": _lost("power", False, SILENT, _fact("same_feeder", 60, count="3"), missing=("ups",)),
@@ -168,7 +171,13 @@ OPEN: dict[str, Incident] = {
     "line_suspected": _lost("line", False, SILENT, _fact("parent_port_down", 58, port="1/1/3"), missing=("ont_power",)),
     "device": _lost("device", True, SILENT, _fact("parent_port_up", 10, port="1/1/3")),
     "device_suspected": _lost("device", False, SILENT, _fact("parent_port_up", 10, port="1/1/3")),
-    "planned": _lost("planned", True),
+    "overrun_power": _lost(
+        "planned", True, _fact("planned_power", 7200, name="Lộ 471 Lộc Ninh", work="3"), _fact("planned_until", 900)
+    ),
+    "overrun": _lost(
+        "planned", True, _fact("planned_provider", 7200, name="VNPT nối cáp", work="4"), _fact("planned_until", 900)
+    ),
+    "report": _about("report", f"site:{SITE.id}", "warning", timeline=SAID),
     "upstream": _lost("upstream", True, _fact("node_above", 70, name="Nút gom Lộc Ninh")),
     "unknown": _lost("unknown", False, SILENT, missing=("ups", "parent_port")),
     "again": replace(_lost("unknown", False, SILENT, missing=("ups",)), flaps=2),
@@ -200,6 +209,7 @@ CLOSED: dict[str, Incident] = {
     "back_found": _ended(_lost("power", False, REBOOTED, told="unknown")),
     "corrected": _ended(_lost("power", True, *UPS, REBOOTED, told="line"), 200_000),
     "node_back": _ended(OPEN["node"]),
+    "report_over": _ended(OPEN["report"]),
     "redundancy_back": _ended(OPEN["redundancy"]),
     "degraded_over": _ended(OPEN["degraded"]),
     "alarm_over": _ended(OPEN["alarm"]),

@@ -199,7 +199,7 @@ def api(_: str) -> str:
             asked = [f"`{p['name']}`: {p.get('description', 'number')}" for p in call.get("parameters", ())]
             if "requestBody" in call:
                 asked.append(f"body {_type(_schema_of(call['requestBody']))}")
-            answer = next(_type(_schema_of(a)) for status, a in call["responses"].items() if status == "200")
+            answer = next(_type(_schema_of(a)) for status, a in call["responses"].items() if status < "3")
             found.append((f"`{method.upper()} {path}`", "; ".join(asked) or "—", answer, call["description"]))
     return table(("Call", "Parameters", "Answer", "Meaning"), found)
 

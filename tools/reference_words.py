@@ -122,8 +122,10 @@ ENDING = {
     "profiles": "0: good. 1: a MIB or a profile has mistakes, or (check) the walk lacks an OID; all that was good is "
     "written all the same. 2: wrong use.",
     "status": "0: the daemon answered. 1: there is none.",
-    "incidents": "0: none is open. 1: at least one is, or there is no daemon.",
+    "incidents": "list: 0: none is open, 1: at least one is. Else 0: done, 1: it cannot be done. 1: no daemon.",
     "ack": "0: taken. 1: no such open incident, or no daemon.",
+    "works": "0: done. 1: a mistake in the CSV (then nothing was entered), no such works, or no daemon.",
+    "silence": "0: done. 1: no such silence, an unknown scope, or no daemon.",
     "rules": "0: written or listed. 1: the file cannot be written.",
     "inventory": "0: done. 1: the CSV or the inventory has mistakes, or a file to be written is there already; then "
     "nothing was written; or the access list is out of date.",

@@ -17,7 +17,7 @@ from netmon.state import State
 from netmon.topology import Topology
 
 NETMON = Subject("netmon", "netmon")
-RANK = {"degraded": 0, "redundancy": 1, "outage": 2}
+RANK = {"degraded": 0, "report": 1, "redundancy": 2, "outage": 3}  # a person's report is no fault that netmon sees
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
-from netmon.alerts import rootcause
+from netmon.alerts import handling, planned, rootcause
 from netmon.alerts.alert_incidents import AlertIncidents
 from netmon.alerts.evidence import Witness
 from netmon.alerts.faults import NETMON, RANK, Fault, faults, settled
@@ -28,7 +29,7 @@ from netmon.alerts.joining import better, cause_text, leads_to, note, place_of, 
 from netmon.alerts.ledger import Ledger
 from netmon.alerts.verdict import window_s
 from netmon.config import Config
-from netmon.model import Cause, Change, Incident, Subject
+from netmon.model import Cause, Change, Incident, Subject, TimelineEntry
 from netmon.state import State
 from netmon.topology import Topology
 
@@ -64,12 +65,41 @@ class Book:
             self._take(fault)
         wrong = {fault.subject: fault for fault in present}
         self._explained = {i: at for i, at in self._explained.items() if i in self.open}
-        for incident in [i for i in self.open.values() if i.kind != "alert"]:
+        for incident in [i for i in self.open.values() if i.kind not in ("alert", "report")]:
             same = wrong.get(incident.subject)
             if same is None or RANK[same.kind] < RANK[incident.kind]:
                 self._without_fault(incident)
         self._alerts.step(state)
+        for incident in list(self.open.values()):
+            if (after := handling.expire(incident, now)) is not incident:
+                self.ledger.change("updated", after)
         return self.ledger.end(state)
+
+    def report(self, subject: Subject, who: str, text: str, now: float) -> Change:
+        """Open an incident by hand: somebody calls while netmon sees nothing. What it sees then, grows out of it."""
+        if (there := self.ledger.condition_of(subject)) is not None:
+            raise handling.HandlingError(f"incident {there.id} about it is open already")
+        new = Incident(
+            id=self.ledger.take_id(),
+            subject=subject,
+            kind="report",
+            severity="warning",
+            began_at=now,
+            opened_at=now,
+            tell_at=now,
+            timeline=(TimelineEntry(now, "opened", who, text),),
+        )
+        self.ledger.keep(new)
+        return Change("opened", new, now)
+
+    def handle(self, number: int, step: Callable[[Incident], Incident], now: float) -> Change | None:
+        """What a person does with an incident that is open or may still come back; None if it is neither."""
+        incident = self.open.get(number) or self.ledger.closed.get(number)
+        if incident is None:
+            return None
+        after = step(incident)
+        self.ledger.put(after)
+        return Change("updated" if after.open or not incident.open else "closed", after, now)
 
     # --- faults ---
 
@@ -151,7 +181,7 @@ class Book:
         return first
 
     def _open(self, fault: Fault) -> None:
-        cause = self._find(fault.subject)
+        cause = self._find(fault.subject, fault.began_at)
         new = Incident(
             id=self.ledger.take_id(),
             subject=fault.subject,
@@ -163,12 +193,12 @@ class Book:
             first_cause=cause.kind,
             children=fault.children,
             already_down=fault.already_down,
-            tell_at=self._tell_at(fault),
+            tell_at=self._tell_at(fault.subject, fault.began_at, cause),
         )
         self.ledger.change("opened", note(new, self._now, "opened", f"{fault.kind} {cause_text(cause)}"))
 
     def _reopen(self, closed: Incident, fault: Fault) -> None:
-        cause = self._find(fault.subject)
+        cause = self._find(fault.subject, fault.began_at)
         again = replace(
             closed,
             began_at=fault.began_at,
@@ -179,13 +209,13 @@ class Book:
             first_cause=cause.kind,
             children=fault.children,
             already_down=fault.already_down,
-            tell_at=self._tell_at(fault),
+            tell_at=self._tell_at(fault.subject, fault.began_at, cause),
         )
         self.ledger.change("reopened", note(again, self._now, "reopened", cause_text(cause)))
 
     def _raise(self, incident: Incident, fault: Fault) -> None:
         """The incident becomes one of this worse kind; what was known stays evidence."""
-        cause = better(incident.cause, self._find(fault.subject))
+        cause = better(incident.cause, self._find(fault.subject, fault.began_at))
         raised = replace(
             incident,
             subject=fault.subject,
@@ -195,7 +225,7 @@ class Book:
             cause=cause,
             first_cause=cause.kind,
             good_since=None,
-            tell_at=self._tell_at(fault),
+            tell_at=self._tell_at(fault.subject, fault.began_at, cause),
         )
         self.ledger.change("raised", note(raised, self._now, "raised", f"{fault.kind} {cause_text(cause)}"))
 
@@ -213,12 +243,13 @@ class Book:
             new = note(new, self._now, "flap") if flap else new
         if more := tuple(c for c in fault.children if c not in new.children):
             new = note(replace(new, children=new.children + more), self._now, "child", f"+{len(more)}")
-        new = self._explain(new, lambda: better(new.cause, self._find(fault.subject)))
+        new = self._explain(new, lambda: better(new.cause, self._find(fault.subject, new.began_at)))
         if new is not incident:
             self.ledger.change("updated", new)
 
-    def _find(self, subject: Subject) -> Cause:
-        return rootcause.find(subject, self._state, self._topology, self.config, self._now, self.witness)
+    def _find(self, subject: Subject, began_at: float) -> Cause:
+        found = rootcause.find(subject, self._state, self._topology, self.config, self._now, self.witness)
+        return planned.explain(found, subject, began_at, self._state.plans, ZoneInfo(self.config.timezone))
 
     def _explain(self, incident: Incident, look: Callable[[], Cause], at_once: bool = False) -> Incident:
         """The incident with its cause looked at again, every EXPLAIN_EVERY_S."""
@@ -231,21 +262,26 @@ class Book:
         new = replace(incident, cause=cause)
         if self._now <= new.tell_at:
             new = replace(new, first_cause=cause.kind)
+        if planned.due_at(cause) != planned.due_at(old):  # a work was entered, moved or called off meanwhile
+            new = replace(new, tell_at=self._tell_at(new.subject, new.began_at, cause))
         if (cause.kind, cause.confirmed) != (old.kind, old.confirmed):
             return note(new, self._now, "cause", cause_text(cause))
         added = [e.key for e in cause.evidence if e not in old.evidence]
         return note(new, self._now, "evidence", " ".join(added)) if added else new
 
-    def _tell_at(self, fault: Fault) -> float:
-        """When it may be told: at once for netmon and nodes, for sites after the delay of their level."""
+    def _tell_at(self, subject: Subject, began_at: float, cause: Cause) -> float:
+        """When it may be told: what is planned when it is overdue, netmon and nodes at once, sites after the delay of
+        their level."""
+        if (due := planned.due_at(cause)) is not None:
+            return max(self._now, due)
         after = self.config.alerts.tell_after_s
         delay = 0.0
-        if fault.subject.kind == "node":
-            node = self._state.inventory.nodes[fault.subject.id]
+        if subject.kind == "node":
+            node = self._state.inventory.nodes[subject.id]
             delay = after.get("core" if node.kind == "core" else "node", 0.0)
-        elif fault.subject.kind == "site":
-            delay = after.get(self._state.inventory.sites[fault.subject.id].level, 0.0)
-        return max(self._now, fault.began_at + delay)
+        elif subject.kind == "site":
+            delay = after.get(self._state.inventory.sites[subject.id].level, 0.0)
+        return max(self._now, began_at + delay)
 
     # --- ends ---
 
@@ -270,7 +306,7 @@ class Book:
         new = incident
         if new.good_since is None:
             new = replace(new, good_since=self._end(new))
-        if new.kind == "outage" and new.subject.kind == "site":
+        if new.kind == "outage" and new.subject.kind == "site" and new.cause.kind != "planned":
             look = new
             due = self._now - (new.good_since or self._now) >= self.config.alerts.recovered_s
             new = self._explain(

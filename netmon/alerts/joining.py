@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from netmon.alerts.planned import KEYS as PLANNED_KEYS
 from netmon.alerts.rootcause import ALERT_CAUSES
 from netmon.alerts.verdict import LOST
 from netmon.model import (
@@ -47,6 +48,9 @@ def cause_text(cause: Cause) -> str:
 
 def better(old: Cause, new: Cause) -> Cause:
     """What is known after looking again: evidence is never lost, a confirmed cause yields only to a confirmed one."""
+    if "planned" in (old.kind, new.kind):  # entered, moved or called off meanwhile: what the plan says now, counts
+        kept = (e for e in old.evidence if e.key not in PLANNED_KEYS)
+        return replace(new, evidence=merge(new.evidence, kept))
     evidence = merge(old.evidence, new.evidence)
     if old.kind == "device" and not old.confirmed and any(e.key == "parent_port_down" for e in new.evidence):
         return replace(new, evidence=evidence)  # suspected because that port was up

@@ -56,6 +56,19 @@ class Ledger:
         if incident.kind != "alert":
             self._condition[incident.subject] = incident
 
+    def put(self, incident: Incident) -> None:
+        """Store an incident that a person changed, between two steps: open, closed, or closed by this."""
+        if incident.open:
+            self.keep(incident)
+            return
+        self._end(incident)
+        self.closed[incident.id] = incident
+
+    def _end(self, incident: Incident) -> None:
+        self.open.pop(incident.id, None)
+        if (now := self._condition.get(incident.subject)) is not None and now.id == incident.id:
+            del self._condition[incident.subject]
+
     def shift(self, step_s: float) -> None:
         """The clock was stepped: a recovery under way, and what may not be told yet, go on as if it had not been."""
         for incident in list(self.open.values()):
@@ -73,9 +86,7 @@ class Ledger:
             self.keep(incident)
             self.closed.pop(incident.id, None)
         else:
-            self.open.pop(incident.id, None)
-            if (now := self._condition.get(incident.subject)) is not None and now.id == incident.id:
-                del self._condition[incident.subject]
+            self._end(incident)
 
     def close(self, incident: Incident) -> None:
         """The fault is over."""

@@ -19,7 +19,8 @@ from netmon.sensor_quality import moved, word_of
 from netmon.state import GatewayView, SensorView, State
 
 BY_CAUSE = ("power", "line", "device")  # causes whose suspicion reads otherwise than their confirmation
-ASK_SITE = ("power_suspected", "unknown", "line_suspected")  # somebody at the site knows most
+# Somebody at the site knows most.
+ASK_SITE = ("power_suspected", "unknown", "line_suspected", "overrun_power", "report")
 ALERT_KINDS = {"SensorSilent": "silent", "SensorFast": "fast", "GatewaySilent": "gateway"}  # with texts of their own
 LOST = ("down", "unreachable")
 MAINS_GOOD = {"ups_on_mains", "mains_present", "mains_fed_sensor", "neighbour_ups_on_mains"}
@@ -78,6 +79,18 @@ def summaries(
     return found
 
 
+def provider_report(
+    incident: Incident, state: State, words: Texts, config: Config, zone: tzinfo, now: float
+) -> tuple[str, str] | None:
+    """(SMS, longer text) that reports the circuit to its provider, for a person to approve; None without a circuit."""
+    scene = Scene(incident, state, words, config, Contact("", ""), zone, now)
+    args = arguments(scene, kind_of(Change("opened", incident, now)))
+    if not args["channel"] or incident.kind not in ("outage", "redundancy", "degraded"):
+        return None
+    short = parts.sms(words.parts("sms.to_provider"), {**args, "where": scene.where(short=True)})
+    return short, "\n".join(parts.lines(words.parts("chat.to_provider"), args))
+
+
 def kind_of(change: Change) -> str:
     """Which text tells this: the last part of the keys in words.yml."""
     incident, closed = change.incident, change.kind == "closed"
@@ -88,6 +101,8 @@ def kind_of(change: Change) -> str:
         if alert in ("SensorAlarm", "SensorWarning"):
             return "alarm_over" if closed else "alarm"
         return "alert_over" if closed else ALERT_KINDS.get(alert, "alert")
+    if incident.kind == "report":
+        return "report_over" if closed else "report"
     if incident.kind == "redundancy":
         return "redundancy_back" if closed else "redundancy"
     if incident.subject.kind == "node":
@@ -103,7 +118,9 @@ def _lost(incident: Incident) -> str:
     cause = incident.cause
     if cause.kind in BY_CAUSE:
         return cause.kind if cause.confirmed else f"{cause.kind}_suspected"
-    return cause.kind if cause.kind in ("planned", "upstream") else "unknown"
+    if cause.kind == "planned":  # told only when it is overdue
+        return "overrun_power" if any(e.key == "planned_power" for e in cause.evidence) else "overrun"
+    return "upstream" if cause.kind == "upstream" else "unknown"
 
 
 def _back(incident: Incident) -> str:
@@ -117,6 +134,8 @@ def arguments(scene: Scene, kind: str) -> Mapping[str, str]:
     cause = incident.cause
     keys = {e.key for e in cause.evidence}
     battery = next((e.at for e in cause.evidence if e.key == "ups_on_battery"), None)
+    until = next((e.at for e in cause.evidence if e.key == "planned_until"), None)
+    said = incident.timeline[0].text if incident.kind == "report" and incident.timeline else ""
     lines = scene.lines()
     ended = incident.good_since or incident.closed_at or scene.now
     back = incident.closed_at is not None
@@ -130,6 +149,8 @@ def arguments(scene: Scene, kind: str) -> Mapping[str, str]:
         "t_found": scene.time(incident.opened_at),
         "t_end": scene.time(ended) if back else "",
         "t_ups": scene.time(battery) if battery else "",
+        "t_until": scene.time(until) if until else "",
+        "said": said,
         "dur": scene.duration(ended - incident.began_at) if back else "",
         "cause": scene.cause(cause),
         "CAUSE": scene.cause(cause).upper(),

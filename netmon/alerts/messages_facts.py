@@ -95,7 +95,7 @@ class Scene:
         if self.plain and "port" in args:
             args["port"] = ""
         try:
-            text = self.words.text(f"ev.{evidence.key}", t=self.time(evidence.at), **args)
+            text = self.words.text(f"ev.{evidence.key}", **{"t": self.time(evidence.at), **args})
         except KeyError:  # a fact without words must not cost the message
             text = f"{evidence.key} {self.time(evidence.at)}"
         return " ".join(text.split())

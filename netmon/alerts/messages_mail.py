@@ -15,11 +15,13 @@ CLOSED = {
     "alarm_over",
     "alert_over",
     "blind_over",
+    "report_over",
 }
 NO_CAUSE = {
     "redundancy", "degraded", "alarm", "silent", "fast", "gateway", "alert", "blind", "node_degraded", "flapping",
+    "report",
 }  # fmt: skip
-STILL_WORKS = {"redundancy", "degraded", "alarm", "silent", "fast", "gateway", "alert", "node_degraded"}
+STILL_WORKS = {"redundancy", "degraded", "alarm", "silent", "fast", "gateway", "alert", "node_degraded", "report"}
 
 
 def mail(scene: Scene, kind: str, args: Mapping[str, str], why: str) -> tuple[str, list[str]]:

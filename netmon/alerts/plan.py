@@ -3,6 +3,7 @@
 Decided from what is (the incidents) and what was told (the record), never from what just happened: after a crash the
 same decisions come out again, with the same ids, so nothing is lost and nothing told twice. Rules (MESSAGES.md):
  - opened, severity raised and closed are told, nothing else; closed only to those who were told of the opening.
+ - While a silence covers it, nothing new is told of an incident.
  - Before ``tell_at`` nobody is told; what ended before is a blip. Quality alone is for the page.
  - The third change within 30 min is told as flapping, then single changes no more until it has been quiet for as long.
  - Over 3 new incidents for one reader within 5 min become a digest, then again after 10 min, 30 min and hourly, if
@@ -25,7 +26,7 @@ from netmon.state import State
 
 FLAP_CHANGES = 2  # told before the one that is told as flapping
 FLAP_WINDOW_S = 1800.0
-RANKS = {"alert": 0, "degraded": 0, "redundancy": 1, "outage": 2}
+RANKS = {"alert": 0, "degraded": 0, "report": 0, "redundancy": 1, "outage": 2}
 SEVERITIES = ("info", "warning", "critical")
 
 
@@ -86,6 +87,9 @@ class _Planner:
             return self._decide(incident, "muted:page, quality alone is not told")
         if not self.config.notify.enabled:
             return self._decide(incident, "muted:notify is switched off")
+        silence = self.state.plans.silence_of(incident, self.now) if incident.open else None
+        if silence is not None:
+            return self._decide(incident, f"silenced:{silence.by}: {silence.reason}", f"silence{silence.id}")
         return False
 
     def _decide(self, incident: Incident, reason: str, what: str = "muted", body: str = "") -> bool:
@@ -152,7 +156,8 @@ class _Planner:
         return "raised" if _rank(stage(incident)) > max(_rank(i.stage) for i in live) else None
 
     def _flaps(self, told: list[Intent]) -> bool:
-        moments = {(i.change, i.created_at) for i in told if i.created_at > self.now - FLAP_WINDOW_S}
+        since = self.now - FLAP_WINDOW_S  # getting worse (raised) is no coming and going
+        moments = {(i.change, i.created_at) for i in told if i.created_at > since and i.change != "raised"}
         return len(moments) >= FLAP_CHANGES
 
     def _explain_silence(self, incident: Incident) -> None:
@@ -163,6 +168,9 @@ class _Planner:
             self._decide(incident, "blip:it ended before it was to be told", "blip")
         elif self.now < incident.tell_at:
             wait = incident.tell_at - incident.began_at
+            if incident.cause.kind == "planned":
+                self._decide(incident, "planned:told only if the works are overrun", "planned")
+                return
             self._decide(incident, f"tell_after:told only if it lasts {wait:.0f} s", "waits")
 
     # --- group: singles, or a digest ---

@@ -12,16 +12,18 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
 from netmon.errors import NetmonError
 from netmon.history import storedb
 from netmon.model import Change, Incident, Intent, Subject, Verdict
+from netmon.works import Silence, Work
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Plan = TypeVar("Plan", Work, Silence)
 
 INTENT_FIELDS = ", ".join(field.name for field in fields(Intent))
 BACKLOG_MOST = 20_000  # incidents and intents that wait in memory for a disk that refuses
@@ -215,6 +217,28 @@ class Store:
         return await self.call(
             lambda db: db.execute(query + " ORDER BY since", (subject.kind, subject.id, since)).fetchall()
         )
+
+    # --- planned works and silences ----------------------------------------------------------------------------------
+
+    async def load_plans(self, after: float) -> tuple[list[Work], list[Silence]]:
+        """Those that are not over at a moment."""
+        return await self.call(lambda db: storedb.load_plans(db, after))
+
+    async def add_plans(self, plans: Iterable[Plan]) -> list[Plan]:
+        """Commit new works or silences, each with a number of its own; either all or none."""
+
+        def work(db: sqlite3.Connection) -> list[Plan]:
+            made = []
+            for plan in plans:
+                made.append(replace(plan, id=storedb.next_plan_id(db, type(plan))))
+                storedb.save_plan(db, made[-1])
+            return made
+
+        return await self.call(work)
+
+    async def save_plan(self, plan: Work | Silence) -> None:
+        """Commit a change of one that has a number."""
+        await self.call(lambda db: storedb.save_plan(db, plan))
 
     # --- messages ----------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,9 @@ import orjson
 
 from netmon.errors import NetmonError
 from netmon.history.spooldb import is_corrupt, move_aside
-from netmon.model import Cause, Evidence, Incident, Intent, Subject, TimelineEntry, Verdict
+from netmon.model import Cause, Evidence, Incident, Intent, Subject, Ticket, TimelineEntry, Verdict
+from netmon.works import Silence, Work
+from netmon.works import over_at as over
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,10 @@ MIGRATIONS = (
         total REAL NOT NULL, PRIMARY KEY (slot, sensor)) WITHOUT ROWID;
     CREATE TABLE sensor_month (month TEXT NOT NULL, sensor INTEGER NOT NULL, known INTEGER NOT NULL,
         within INTEGER NOT NULL, PRIMARY KEY (month, sensor)) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE work (id INTEGER PRIMARY KEY, over_at REAL NOT NULL, body BLOB NOT NULL);
+    CREATE TABLE silence (id INTEGER PRIMARY KEY, over_at REAL NOT NULL, body BLOB NOT NULL);
     """,
 )
 
@@ -194,8 +200,32 @@ def load_incident(db: sqlite3.Connection, body: bytes) -> Incident:
     raw["subject"] = Subject(**raw["subject"])
     raw["alerts"] = tuple((name, tuple((k, v) for k, v in series)) for name, series in raw["alerts"])
     raw["children"], raw["already_down"] = tuple(raw["children"]), tuple(raw["already_down"])
+    raw["ticket"] = Ticket(**raw["ticket"]) if raw.get("ticket") else None
     raw["timeline"] = tuple(TimelineEntry(*row) for row in rows)
     return Incident(**raw)
+
+
+def save_plan(db: sqlite3.Connection, plan: Work | Silence) -> None:
+    """Insert or replace a planned work or a silence."""
+    table, over_at = ("work", over(plan)) if isinstance(plan, Work) else ("silence", plan.end_at)
+    db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (plan.id, over_at, orjson.dumps(asdict(plan))))
+
+
+def load_plans(db: sqlite3.Connection, after: float) -> tuple[list[Work], list[Silence]]:
+    """Those that are not over at a moment."""
+
+    def bodies(table: str) -> list[dict[str, Any]]:
+        rows = db.execute(f"SELECT body FROM {table} WHERE over_at > ? ORDER BY id", (after,))
+        found = [orjson.loads(body) for (body,) in rows]
+        return [raw | {"where": tuple(raw["where"])} for raw in found]
+
+    return [Work(**raw) for raw in bodies("work")], [Silence(**raw) for raw in bodies("silence")]
+
+
+def next_plan_id(db: sqlite3.Connection, kind: type[Work | Silence]) -> int:
+    """One more than any number ever given."""
+    table = "work" if kind is Work else "silence"
+    return int(db.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]) + 1
 
 
 def add_intents(db: sqlite3.Connection, intents: Iterable[Intent]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from netmon.model import CauseKind, Condition, EventKind, Incident, Severity, Subject, SubjectKind
+from netmon.model import CauseKind, Condition, EventKind, Incident, Severity, Subject, SubjectKind, Ticket
 from netmon.web import pages
-from netmon.web.context import Web, require_token
+from netmon.web.context import Web
 
 router = APIRouter(prefix="/api/v1")
 
@@ -60,6 +60,18 @@ class EvidenceOut(BaseModel):
     text: str
 
 
+Who = Annotated[str, Field(min_length=1, max_length=80, description="the person who does it")]
+
+
+class TicketOut(BaseModel):
+    """The provider's number for the fault, and when each step happened."""
+
+    number: str
+    reported_at: datetime | None
+    accepted_at: datetime | None
+    closed_at: datetime | None
+
+
 class IncidentOut(BaseModel):
     """One incident."""
 
@@ -78,6 +90,9 @@ class IncidentOut(BaseModel):
     evidence: list[EvidenceOut]
     children: list[str]
     acked_by: str
+    acked_until: datetime | None
+    assigned_to: str = Field(description="id of a contact")
+    ticket: TicketOut | None
     flaps: int
 
 
@@ -104,25 +119,29 @@ class EventOut(BaseModel):
     text: str
 
 
-class Ack(BaseModel):
-    """Who takes an incident."""
-
-    who: str = Field(min_length=1, max_length=80)
-    note: str = Field(default="", max_length=500)
-
-
 def _time(at: float | None) -> datetime | None:
     return datetime.fromtimestamp(at, UTC) if at else None
 
 
-def _at(at: float) -> datetime:
+def when(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
-def _incident(web: Web, incident: Incident, language: str) -> IncidentOut:
+def _ticket(ticket: Ticket | None) -> TicketOut | None:
+    if ticket is None:
+        return None
+    return TicketOut(
+        number=ticket.number,
+        reported_at=_time(ticket.reported_at),
+        accepted_at=_time(ticket.accepted_at),
+        closed_at=_time(ticket.closed_at),
+    )
+
+
+def incident_out(web: Web, incident: Incident, language: str) -> IncidentOut:
     row = pages.incident_row(web.state, incident)
     renderer = web.renderer(language)
-    evidence = [EvidenceOut(at=_at(e.at), key=e.key, text=renderer.evidence(e)) for e in incident.cause.evidence]
+    evidence = [EvidenceOut(at=when(e.at), key=e.key, text=renderer.evidence(e)) for e in incident.cause.evidence]
     return IncidentOut(
         id=incident.id,
         subject_kind=incident.subject.kind,
@@ -131,14 +150,17 @@ def _incident(web: Web, incident: Incident, language: str) -> IncidentOut:
         site=row.site or None,
         kind=incident.kind,
         severity=incident.severity,
-        began_at=_at(incident.began_at),
-        opened_at=_at(incident.opened_at),
+        began_at=when(incident.began_at),
+        opened_at=when(incident.opened_at),
         closed_at=_time(incident.closed_at),
         cause=incident.cause.kind,
         confirmed=incident.cause.confirmed,
         evidence=evidence,
         children=list(incident.children),
         acked_by=incident.acked_by,
+        acked_until=_time(incident.acked_until),
+        assigned_to=incident.assigned_to,
+        ticket=_ticket(incident.ticket),
         flaps=incident.flaps,
     )
 
@@ -150,7 +172,7 @@ async def summary(request: Request) -> Summary:
     now = web.clock.now()
     found = pages.headline(web.state, now, web.zone)
     return Summary(
-        at=_at(now),
+        at=when(now),
         sites=found.total,
         reachable=found.up,
         conditions=dict(found.conditions),
@@ -205,19 +227,7 @@ async def incidents(
     found = pages.open_incidents(web.state)
     if which == "all":
         found += sorted((i for i in web.state.incidents.values() if not i.open), key=lambda i: -i.began_at)
-    return [_incident(web, incident, lang) for incident in found]
-
-
-@router.post("/incidents/{incident}/ack", responses={401: {"description": "no token"}, 403: {"description": "wrong"}})
-async def acknowledge(request: Request, incident: int, ack: Ack) -> IncidentOut:
-    """Take an open incident (bearer token)."""
-    web: Web = request.app.state.web
-    require_token(web, request)
-    found = web.state.incidents.get(incident)
-    if found is None or not found.open:
-        raise HTTPException(404, "no such open incident")
-    await web.actions.acknowledge(incident, ack.who, ack.note)
-    return _incident(web, web.state.incidents.get(incident, found), "")
+    return [incident_out(web, incident, lang) for incident in found]
 
 
 @router.get("/outages")
@@ -231,7 +241,7 @@ async def outages(request: Request) -> list[Outage]:
             subject_kind=i.subject.kind,
             subject=i.subject.id,
             children=list(i.children),
-            began_at=_at(i.began_at),
+            began_at=when(i.began_at),
             ended_at=_time(i.ended_at),
             cause=i.cause.kind,
             confirmed=i.cause.confirmed,
@@ -247,7 +257,7 @@ async def events(
     """The latest traps of devices, the newest first; kept in memory."""
     web: Web = request.app.state.web
     return [
-        EventOut(at=_at(e.at), device=e.device, kind=e.kind, port=e.if_name, text=e.text)
+        EventOut(at=when(e.at), device=e.device, kind=e.kind, port=e.if_name, text=e.text)
         for e in reversed(web.state.events)
         if not device or e.device == device
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import parse_qs
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import (
@@ -20,17 +19,21 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from netmon.alerts.handling import HandlingError
+from netmon.alerts.messages import provider_report
+from netmon.alerts.messages_facts import Texts
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.history.sensormeans import Curve
 from netmon.history.store import StoreError
-from netmon.model import Subject
+from netmon.model import Incident, Subject
 from netmon.state import State
-from netmon.web import api, api_history, api_sensors, detail, machine, pages
-from netmon.web.context import Actions, Web, html, token_is_right
-from netmon.web.render import STATIC, Texts, compile_templates
+from netmon.web import api, api_desk, api_history, api_sensors, desk_pages, detail, machine, pages
+from netmon.web.context import LOCAL, Actions, Web, html
+from netmon.web.render import STATIC, compile_templates
 
 MOST_BODY_BYTES = 16_384
+MOST_LOCAL_BYTES = 1_000_000  # over the unix socket: a month's planned works
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -75,7 +78,7 @@ class _Limit:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > MOST_BODY_BYTES:
+            if size > (MOST_LOCAL_BYTES if scope.get(LOCAL) else MOST_BODY_BYTES):
                 raise HTTPException(413, "body too large")
             return message
 
@@ -110,8 +113,10 @@ def create_app(
     app.include_router(api.router)
     app.include_router(api_history.router)
     app.include_router(api_sensors.router)
+    app.include_router(api_desk.router)
     app.add_exception_handler(StarletteHTTPException, _error)
     _add_pages(app, app.state.web)
+    desk_pages.add(app, app.state.web)
     machine.add(app, app.state.web)
     app.openapi()  # made now, as the templates are: the first who asks shall hold nobody up
     compile_templates()
@@ -168,6 +173,7 @@ def _add_pages(app: FastAPI, web: Web) -> None:
             condition=condition,
             since=since,
             neighbours=detail.neighbours(state, found),
+            may_act=web.config.web.token is not None,
             incidents=detail.incidents_of_site(state, site_id),
             lines=detail.line_rows(state, site_id),
             devices=detail.device_rows(state, site_id),
@@ -186,12 +192,14 @@ def _add_pages(app: FastAPI, web: Web) -> None:
             return {}
 
     def incident_page(
-        request: Request, number: int, lang: str, problem: str = "", who: str = "", note: str = ""
+        request: Request,
+        found: Incident,
+        lang: str,
+        problem: str = "",
+        form: Mapping[str, str] | None = None,
+        status: int = 200,
     ) -> Response:
         state, renderer = web.state, web.renderer(lang)
-        found = state.incidents.get(number)
-        if found is None:
-            raise HTTPException(404, "no such incident")
         row = pages.incident_row(state, found)
         site = state.inventory.sites.get(row.site)
         text = renderer.page(
@@ -202,28 +210,35 @@ def _add_pages(app: FastAPI, web: Web) -> None:
             site_name=site.name if site else "",
             silent=pages.silent_sensors(state, found, renderer.language),
             children=[state.inventory.sites[c] for c in found.children if c in state.inventory.sites],
+            contacts=sorted(state.inventory.contacts.values(), key=lambda contact: contact.name),
+            provider=provider_report(found, state, web.words[renderer.language], web.config, web.zone, web.clock.now()),
             may_act=web.config.web.token is not None,
             problem=problem,
-            who=who,
-            note=note,
+            form=form or {},
         )
-        return html(request, text, 403 if problem else 200)
+        return html(request, text, status)
+
+    async def find(number: int) -> Incident:
+        found = await web.actions.desk.find(number)
+        if found is None:
+            raise HTTPException(404, "no such incident")
+        return found
 
     @app.get("/incidents/{number}", include_in_schema=False)
     async def incident(request: Request, number: int, lang: str = "") -> Response:
-        return incident_page(request, number, lang)
+        return incident_page(request, await find(number), lang)
 
-    @app.post("/incidents/{number}/ack", include_in_schema=False)
-    async def acknowledge(request: Request, number: int, lang: str = "") -> Response:
-        form = await _form(request)
-        who, note = form.get("who", "").strip()[:80], form.get("note", "").strip()[:500]
-        found = web.state.incidents.get(number)
-        if found is None or not found.open:
-            raise HTTPException(404, "no such open incident")
-        if not who or not token_is_right(web, form.get("token", "")):
-            problem = web.renderer(lang).text("page.wrong_token" if who else "page.name_missing")
-            return incident_page(request, number, lang, problem, who, note)
-        await web.actions.acknowledge(number, who, note)
+    @app.post("/incidents/{number}/act", include_in_schema=False)
+    async def act(request: Request, number: int, lang: str = "") -> Response:
+        form = await desk_pages.read_form(request)
+        found = await find(number)
+        if problem := desk_pages.problem_of(web, form, lang):
+            return incident_page(request, found, lang, problem, form, 403)
+        try:
+            step = desk_pages.incident_step(form, web.state.inventory.contacts)
+            await web.actions.desk.handle(number, step)
+        except HandlingError as error:
+            return incident_page(request, found, lang, str(error), form, 409)
         query = f"?lang={web.language(lang)}" if lang else ""
         return RedirectResponse(f"/incidents/{number}{query}", 303)
 
@@ -243,13 +258,3 @@ def _schema(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"[{_schema(schema['items'])}]"
     return str(schema.get("format") or schema.get("type") or "any")
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small urlencoded form."""
-    text = (await request.body()).decode("utf-8", "replace")
-    try:
-        fields = parse_qs(text, keep_blank_values=True, max_num_fields=20)
-    except ValueError as error:
-        raise HTTPException(400, "too many fields") from error
-    return {name: values[-1] for name, values in fields.items()}

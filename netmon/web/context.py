@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cache
@@ -16,28 +16,56 @@ from fastapi.responses import HTMLResponse, Response
 
 from netmon import exposition
 from netmon.alerts.catalog import load_catalog
+from netmon.alerts.messages_facts import Texts
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import Problem
 from netmon.history.sensormeans import Curve, Share
-from netmon.model import LineSample
+from netmon.model import Incident, LineSample, Subject
 from netmon.state import State
 from netmon.web.live import Live
-from netmon.web.render import Renderer, Texts, assets_version
+from netmon.web.render import Renderer, assets_version
+from netmon.works import Silence, Work
 
 log = logging.getLogger(__name__)
 
 LOCAL = "netmon.local"  # in the scope of requests over the unix socket: who may open its file may act
 
 
+class Desk(Protocol):
+    """What people do. Raises HandlingError where it cannot be done; None where there is no such thing."""
+
+    async def find(self, number: int) -> Incident | None:
+        """An incident of any age."""
+
+    async def handle(self, number: int, step: Callable[[Incident, float], Incident]) -> Incident | None:
+        """Take one step with an incident."""
+
+    async def report(self, subject: Subject, who: str, text: str) -> Incident:
+        """Open an incident by hand."""
+
+    async def add_works(self, works: Iterable[Work]) -> list[Work]:
+        """Enter planned works, all or none."""
+
+    async def cancel_work(self, number: int, who: str) -> Work | None:
+        """Call a planned work off."""
+
+    async def add_silence(self, silence: Silence) -> Silence:
+        """Keep news from being told."""
+
+    async def end_silence(self, number: int, who: str) -> Silence | None:
+        """End a silence now."""
+
+
 class Actions(Protocol):
     """What the daemon does for the web. The three pages are rendered in a thread; the rest is awaited in the loop."""
 
+    @property
+    def desk(self) -> Desk:
+        """What people do."""
+
     async def reload(self) -> list[Problem]:
         """Load the configuration anew; the problems, if it was not taken over."""
-
-    async def acknowledge(self, incident: int, who: str, note: str) -> object:
-        """Record who takes the incident."""
 
     async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
         """What is kept of one line, ``step`` five-minute samples averaged into one. Raises StoreError."""
@@ -73,12 +101,15 @@ class Web:
     renderers: Mapping[str, Renderer]
     live: Live
     assets: str
+    words: Mapping[str, Texts]
 
     @classmethod
     def build(cls, state: State, actions: Actions, config: Config, words: Mapping[str, Texts], clock: Clock) -> Web:
         zone = ZoneInfo(config.timezone)
         renderers = {code: Renderer(state, words, code, config.language, zone, _summaries(code)) for code in words}
-        return cls(state, actions, config, clock, zone, renderers, Live(state, renderers, clock.now), assets_version())
+        return cls(
+            state, actions, config, clock, zone, renderers, Live(state, renderers, clock.now), assets_version(), words
+        )
 
     def language(self, asked: str) -> str:
         """The language asked for if there are words in it, else the configured one."""

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from netmon.alerts.messages_facts import Texts
 from netmon.model import CONDITIONS, Evidence, Figure, Incident, TimelineEntry
 from netmon.sensor_means import SLOT_S
 from netmon.state import State
@@ -52,12 +52,6 @@ FIGURES = {
     "netmon_ups_charge_ratio": ("page.fig_charge", "ratio"),
     "netmon_ups_runtime_seconds": ("page.fig_runtime", "s"),
 }
-
-
-class Texts(Protocol):
-    """The words of one language (netmon/words.py)."""
-
-    def text(self, key: str, /, **args: Any) -> str: ...
 
 
 def compile_templates() -> None:

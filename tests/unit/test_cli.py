@@ -396,7 +396,7 @@ def test_no_incidents_are_status_0(run: Run, config: Path) -> None:
 def test_ack_says_who(run: Run, config: Path) -> None:
     with daemon(config.parent / "state" / "api.sock", http(INCIDENT)) as asked:
         said = run("ack", "1043", "--who", "Trực NOC", "--note", "đã gọi", "--config", config)
-    assert (said.status, said.out) == (0, "incident 1043: taken by Trực NOC\n")
+    assert (said.status, said.out) == (0, "incident 1043: taken by Trực NOC for 8 h\n")
     assert asked[0].startswith(b"POST /api/v1/incidents/1043/ack ")
 
 

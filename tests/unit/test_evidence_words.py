@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import ROOT
 
-SOURCES = ("rootcause.py", "power.py")
+SOURCES = ("rootcause.py", "power.py", "planned.py")
 KEY = re.compile(r"^[a-z][a-z0-9_]+$")
 
 

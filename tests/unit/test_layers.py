@@ -65,6 +65,7 @@ PURE = (
     "topology",
     "vietnamese",
     "web.format",
+    "works",
 )
 FILES = (
     "alerts.catalog",
@@ -82,6 +83,7 @@ FILES = (
     "secrets_load",
     "settings_load",
     "words",
+    "works_csv",
     "yamlcompose",
     "yamlfile",
     "yamlvalues",
@@ -110,7 +112,9 @@ WIRING = (
     "selfreport",
     "cli",
     "commands",
+    "commands_desk",
     "commands_profiles",
+    "desk",
     "pipeline",
     "sim",
     "snmp_page",

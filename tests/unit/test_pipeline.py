@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from netmon.alerts import handling
 from netmon.alerts.catalog import load_catalog
 from netmon.alerts.incidents import Book
 from netmon.alerts.rules import Evaluator, limits
@@ -308,8 +309,8 @@ def lost_and_open() -> tuple[Daemon, int]:
 def test_an_open_incident_can_be_taken_and_stays_taken() -> None:
     daemon, number = lost_and_open()
     revision = daemon.state.revision
-    change = daemon.pipeline.acknowledge(number, "Bình", "đang tới nơi")
-    assert change is not None
+    incident = daemon.state.incidents[number]
+    change = daemon.pipeline.handle(incident, lambda i, now: handling.acknowledge(i, "Bình", "đang tới nơi", now))
     assert (change.kind, change.incident.acked_by) == ("updated", "Bình")
     entry = change.incident.timeline[-1]
     assert (entry.kind, entry.who, entry.text, entry.at) == ("ack", "Bình", "đang tới nơi", daemon.now)
@@ -320,8 +321,11 @@ def test_an_open_incident_can_be_taken_and_stays_taken() -> None:
     daemon.run(CONFIG.alerts.recovered_s + 10)
     closed = daemon.state.incidents[number]
     assert (closed.open, closed.acked_by) == (False, "Bình")
-    assert daemon.pipeline.acknowledge(number, "Bình", "") is None, "a closed one cannot be taken"
-    assert daemon.pipeline.acknowledge(99, "Bình", "") is None
+    with pytest.raises(handling.HandlingError, match="is closed"):
+        daemon.pipeline.handle(closed, lambda i, now: handling.acknowledge(i, "Bình", "", now))
+    change = daemon.pipeline.handle(closed, lambda i, now: handling.comment(i, "Bình", "đã thay nguồn", now))
+    assert daemon.state.incidents[number].timeline[-1].text == "đã thay nguồn"
+    assert change.kind == "updated"
 
 
 def test_open_incidents_and_firing_alerts_are_counted() -> None:

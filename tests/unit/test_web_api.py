@@ -151,7 +151,8 @@ def test_taking_an_incident():
     stage = Stage()
     answer = stage.post("/api/v1/incidents/1052/ack", headers=AUTHORIZED, json={"who": "Trần B", "note": "đi"})
     assert answer.json()["acked_by"] == "Trần B"
-    assert stage.post("/api/v1/incidents/1049/ack", headers=AUTHORIZED, json={"who": "B"}).status_code == 404
+    assert stage.post("/api/v1/incidents/1049/ack", headers=AUTHORIZED, json={"who": "B"}).status_code == 409
+    assert stage.post("/api/v1/incidents/99/ack", headers=AUTHORIZED, json={"who": "B"}).status_code == 404
     assert stage.post("/api/v1/incidents/1052/ack", headers=AUTHORIZED, json={"who": ""}).status_code == 422
 
 

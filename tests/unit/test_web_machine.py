@@ -148,7 +148,7 @@ def test_without_a_configured_token_nothing_can_be_changed():
     for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer None"}):
         assert stage.post("/-/reload", headers=headers).status_code == 403
     assert "web.token" in stage.get("/incidents/1051").text
-    assert stage.post("/incidents/1051/ack", data={"who": "A", "token": ""}).status_code == 403
+    assert stage.post("/incidents/1051/act", data={"who": "A", "token": ""}).status_code == 403
     assert stage.state.incidents[1051].acked_by == "Nguyễn Văn A"
 
 
@@ -159,7 +159,7 @@ def test_a_wrong_token_is_logged_without_itself(caplog):
     assert "hunter2" not in caplog.text
 
 
-@pytest.mark.parametrize("path", ["/-/reload", "/api/v1/incidents/1051/ack", "/incidents/1051/ack"])
+@pytest.mark.parametrize("path", ["/-/reload", "/api/v1/incidents/1051/ack", "/incidents/1051/act"])
 def test_get_never_acts(path):
     assert Stage().get(path, **AUTHORIZED).status_code in (404, 405)
 
@@ -179,7 +179,7 @@ def test_a_new_token_holds_after_a_reload():
     assert stage.post("/-/reload", headers={"Authorization": "Bearer n"}).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/api/v1/incidents/1052/ack", "/incidents/1052/ack"])
+@pytest.mark.parametrize("path", ["/api/v1/incidents/1052/ack", "/incidents/1052/act"])
 def test_nobody_makes_the_daemon_hold_a_large_body(path):
     """Nobody needs a token to send one: it is read before the token is looked at."""
     answer = Stage().post(path, content=b'{"who": "' + b"x" * 100_000 + b'"}')

@@ -16,6 +16,7 @@ from netmon.state import GatewayView, SensorView, State
 from netmon.web import pages, render
 from netmon.web.alert_text import alert_text
 from netmon.web.format import exact_text, number_text, split_duration, time_text
+from netmon.works import REPEATS, WORK_KINDS
 from tests import wall_state
 from tests.unit.web_app import WORDS, Stage
 
@@ -177,9 +178,10 @@ def keys_used() -> set[str]:
     for prefix, names in (("condition", CONDITIONS), ("cause", CAUSES), ("sensor", SENSOR_STATES)):
         found |= {f"{prefix}.{name}" for name in names}
     found |= {f"unit.{unit}" for unit in ("d", "h", "min", "s")}
-    found |= {f"page.kind_{kind}" for kind in ("outage", "degraded", "redundancy", "alert")}
+    found |= {f"page.kind_{kind}" for kind in ("outage", "degraded", "redundancy", "alert", "report")}
     found |= {f"page.severity_{severity}" for severity in ("info", "warning", "critical")}
-    events = "opened raised evidence cause child flap closed reopened ack comment told"
+    found |= {f"page.work_{kind}" for kind in WORK_KINDS} | {f"page.repeat_{repeat}" for repeat in REPEATS}
+    events = "opened raised evidence cause child flap closed reopened ack comment told unack ack_over assigned"
     return (found - composed) | {f"page.event_{event}" for event in events.split()}
 
 
@@ -190,7 +192,15 @@ def test_every_text_of_a_page_has_words(language):
 
 
 def test_no_page_word_is_left_over():
-    composed = ("page.block_", "page.level_", "page.kind_", "page.severity_", "page.event_")
+    composed = (
+        "page.block_",
+        "page.level_",
+        "page.kind_",
+        "page.severity_",
+        "page.event_",
+        "page.work_",
+        "page.repeat_",
+    )
     words = {key for key in WORDS["vi"].keys() if key.startswith("page.")} - keys_used()  # noqa: SIM118
     assert not {key for key in words if not key.startswith(composed)}
 
@@ -396,7 +406,7 @@ def test_incident_page():
     assert "UBND xã Tân Phú Sông Ba" in page
     ended = stage.get("/incidents/1049").text
     assert "đã đóng 08:34 · 32 phút" in text_of(ended)
-    assert "<form" not in ended
+    assert 'value="comment"' in ended and 'value="ack"' not in ended  # what is over can only be commented
 
 
 @pytest.mark.parametrize("path", ["/sites/nowhere", "/incidents/7", "/sites/%3Cscript%3E"])
@@ -412,7 +422,7 @@ def test_what_is_not_there_says_so(path):
 def test_taking_an_incident_from_its_page():
     stage = Stage()
     good = {"who": " Trần B ", "note": "đi xem", "token": wall_state.TOKEN}
-    answer = stage.post("/incidents/1052/ack", data=good)
+    answer = stage.post("/incidents/1052/act", data=good)
     assert (answer.status_code, answer.headers["location"]) == (303, "/incidents/1052")
     assert stage.state.incidents[1052].acked_by == "Trần B"
     assert "✓ Trần B" in text_of(stage.get("/").text)
@@ -429,7 +439,7 @@ def test_taking_an_incident_from_its_page():
 )
 def test_a_refused_form_changes_nothing_and_keeps_what_was_written(form, status):
     stage = Stage()
-    answer = stage.post("/incidents/1052/ack", data=form)
+    answer = stage.post("/incidents/1052/act", data=form)
     assert answer.status_code == status
     assert stage.state.incidents[1052].acked_by == ""
     assert wall_state.TOKEN not in answer.text
@@ -438,8 +448,8 @@ def test_a_refused_form_changes_nothing_and_keeps_what_was_written(form, status)
 
 
 def test_a_closed_incident_cannot_be_taken():
-    assert Stage().post("/incidents/1049/ack", data={"who": "B", "token": wall_state.TOKEN}).status_code == 404
+    assert Stage().post("/incidents/1049/act", data={"who": "B", "token": wall_state.TOKEN}).status_code == 409
 
 
 def test_a_form_with_too_many_fields_is_refused():
-    assert Stage().post("/incidents/1052/ack", content="&".join(f"a{n}=1" for n in range(30))).status_code == 400
+    assert Stage().post("/incidents/1052/act", content="&".join(f"a{n}=1" for n in range(30))).status_code == 400

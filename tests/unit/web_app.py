@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,20 +11,65 @@ import httpx
 from fastapi import FastAPI
 
 from netmon import exposition
+from netmon.alerts.handling import HandlingError
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import CollectError, Problem, Refused
 from netmon.history.sensormeans import Curve, Share
 from netmon.history.store import StoreError
 from netmon.metrics import SelfMetrics, build_registry
-from netmon.model import LineSample
+from netmon.model import Incident, LineSample, Subject, TimelineEntry
 from netmon.state import State
 from netmon.web.app import create_app
 from netmon.words import load_words
+from netmon.works import Silence, Work
 from tests import wall_state
 
 WORDS = load_words()
 AUTHORIZED = {"Authorization": f"Bearer {wall_state.TOKEN}"}
+
+
+class Desk:
+    """What people do, without a store."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    async def find(self, number: int) -> Incident | None:
+        return self.state.incidents.get(number)
+
+    async def handle(self, number: int, step: Callable[[Incident, float], Incident]) -> Incident | None:
+        found = self.state.incidents.get(number)
+        if found is None:
+            return None
+        self.state.incidents[number] = step(found, wall_state.NOW)
+        self.state.revision += 1
+        return self.state.incidents[number]
+
+    async def report(self, subject: Subject, who: str, text: str) -> Incident:
+        if subject.id not in self.state.inventory.sites:
+            raise HandlingError(f"no site {subject.id}")
+        entry = TimelineEntry(wall_state.NOW, "opened", who, text)
+        made = Incident(2001, subject, "report", "warning", wall_state.NOW, wall_state.NOW, timeline=(entry,))
+        self.state.incidents[made.id] = made
+        return made
+
+    async def add_works(self, works: Iterable[Work]) -> list[Work]:
+        made = [replace(work, id=n) for n, work in enumerate(works, 1)]
+        self.state.plans.works.update({work.id: work for work in made})
+        return made
+
+    async def cancel_work(self, number: int, who: str) -> Work | None:
+        work = self.state.plans.works.get(number)
+        return work and replace(work, cancelled_at=wall_state.NOW, cancelled_by=who)
+
+    async def add_silence(self, silence: Silence) -> Silence:
+        made = self.state.plans.silences[1] = replace(silence, id=1)
+        return made
+
+    async def end_silence(self, number: int, who: str) -> Silence | None:
+        silence = self.state.plans.silences.get(number)
+        return silence and replace(silence, end_at=wall_state.NOW, ended_by=who)
 
 
 class Daemon:
@@ -47,9 +92,9 @@ class Daemon:
         self.reloads += 1
         return self.problems
 
-    async def acknowledge(self, incident: int, who: str, note: str) -> None:
-        self.state.incidents[incident] = replace(self.state.incidents[incident], acked_by=who)
-        self.state.revision += 1
+    @property
+    def desk(self) -> Desk:
+        return Desk(self.state)
 
     async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
         self.asked.append((line, since, until, step))

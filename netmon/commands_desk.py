@@ -1,0 +1,136 @@
+"""Commands for what people do: incidents, planned works, silences. They ask the running daemon."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from netmon.api_client import ApiClient
+from netmon.commands import GOOD, PROBLEM, loader
+from netmon.errors import NetmonError
+from netmon.inventory import load_settings
+from netmon.topology import Topology
+from netmon.works import Work
+from netmon.works_csv import TIMES, load_works
+
+
+def incidents(args: argparse.Namespace) -> int:
+    client = ApiClient(load_settings(args.config))
+    if args.action == "list":
+        return _list_incidents(client)
+    if not args.who:
+        raise NetmonError("--who is missing: whoever does something is named in the timeline")
+    if args.action == "open":
+        kind, _, name = args.subject.rpartition(":")
+        body = {"subject_kind": kind or "site", "subject": name, "who": args.who, "text": args.note}
+        made = client.post("/api/v1/incidents", body)
+        print(f"incident {made['id']}: opened for {made['name']}")
+        return GOOD
+    if not args.subject.isdecimal():
+        raise NetmonError(f"{args.subject or 'nothing'} is no number of an incident")
+    bodies: dict[str, dict[str, Any]] = {
+        "release": {"note": args.note},
+        "assign": {"to": args.to},
+        "comment": {"text": args.note},
+        "close": {"note": args.note},
+        "ticket": {"step": args.step, "number": args.number},
+    }
+    client.post(f"/api/v1/incidents/{args.subject}/{args.action}", {"who": args.who, **bodies[args.action]})
+    print(f"incident {args.subject}: {args.action} by {args.who}")
+    return GOOD
+
+
+def _list_incidents(client: ApiClient) -> int:
+    found: Any = client.get("/api/v1/incidents")
+    for entry in found:
+        sure = "confirmed" if entry["confirmed"] else "suspected"
+        about = f"{entry['severity']}\t{entry['subject']}\t{entry['cause']} ({sure})"
+        print(f"{entry['id']}\t{about}\t{entry['began_at']}\t{entry['name']}")
+    return PROBLEM if found else GOOD
+
+
+def ack(args: argparse.Namespace) -> int:
+    body = {"who": args.who, "note": args.note, "hours": args.hours}
+    ApiClient(load_settings(args.config)).post(f"/api/v1/incidents/{args.incident}/ack", body)
+    print(f"incident {args.incident}: taken by {args.who} for {args.hours:g} h")
+    return GOOD
+
+
+def works(args: argparse.Namespace) -> int:
+    config = load_settings(args.config)
+    client, zone = ApiClient(config), ZoneInfo(config.timezone)
+    if args.action == "list":
+        for entry in client.get("/api/v1/works"):
+            if entry["cancelled_at"] is None:
+                about = f"{entry['kind']}\t{entry['begin']}\t{entry['end']}\t{entry['repeat']}"
+                print(f"{entry['id']}\t{about}\t{','.join(entry['where'])}\t{entry['title']}")
+        return GOOD
+    if not args.who:
+        raise NetmonError("--who is missing")
+    if args.action == "cancel":
+        client.post(f"/api/v1/works/{args.subject}/cancel", {"who": args.who})
+        print(f"works {args.subject}: called off")
+        return GOOD
+    if args.action == "import":
+        topology = Topology(loader(args.config)().inventory)
+        found, problems = load_works(args.subject, args.kind, args.who, topology, zone)
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        if problems:
+            print("netmon: nothing was entered", file=sys.stderr)
+            return PROBLEM
+    else:
+        begin, end = (_moment(text, name, zone) for text, name in ((args.begin, "--begin"), (args.end, "--end")))
+        where = tuple(args.subject.split(","))
+        found = [Work(0, args.kind, args.title or args.kind, where, begin, end, args.repeat)]
+    saved = client.post("/api/v1/works", {"who": args.who, "works": [_body(work) for work in found]})
+    print(f"entered {len(saved)} works: {', '.join(str(entry['id']) for entry in saved)}")
+    return GOOD
+
+
+def _moment(text: str, name: str, zone: ZoneInfo) -> float:
+    for form in TIMES:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=zone).timestamp()
+        except ValueError:
+            continue
+    raise NetmonError(f'{name} cannot be "{text}"; a local time like "2026-11-30 07:00"')
+
+
+def _body(work: Work) -> dict[str, object]:
+    return {
+        "kind": work.kind,
+        "title": work.title,
+        "where": list(work.where),
+        "begin": datetime.fromtimestamp(work.begin_at, UTC).isoformat(),
+        "end": datetime.fromtimestamp(work.end_at, UTC).isoformat(),
+        "repeat": work.repeat,
+        "reference": work.reference,
+    }
+
+
+def silence(args: argparse.Namespace) -> int:
+    client = ApiClient(load_settings(args.config))
+    if args.action == "list":
+        for entry in client.get("/api/v1/silences"):
+            print(f"{entry['id']}\t{entry['end']}\t{','.join(entry['where'])}\t{entry['by']}\t{entry['reason']}")
+        return GOOD
+    if not args.who:
+        raise NetmonError("--who is missing")
+    if args.action == "end":
+        client.post(f"/api/v1/silences/{args.subject}/end", {"who": args.who})
+        print(f"silence {args.subject}: ended")
+        return GOOD
+    body = {
+        "who": args.who,
+        "where": args.subject.split(","),
+        "reason": args.reason,
+        "hours": args.hours,
+        "alert": args.alert,
+    }
+    made = client.post("/api/v1/silences", body)
+    print(f"silence {made['id']}: until {made['end']}")
+    return GOOD
