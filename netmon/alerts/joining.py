@@ -101,6 +101,8 @@ def explains(incident: Incident, alert: AlertState) -> bool:
     if alert.tell == "verdict":
         return incident.kind != "alert"
     if incident.kind == "alert":
+        if alert.subject == incident.subject and alert.subject.kind == "sensor":
+            return True  # a fast rise, then the limit: one thing that happens
         kind, _ = ALERT_CAUSES.get(alert.alertname, ("unknown", ""))
         return kind != "unknown" and incident.cause.kind == kind
     if incident.kind == "outage" and alert.subject.kind in ("device", "line", "gateway"):

@@ -97,9 +97,10 @@ def kind_of(change: Change) -> str:
     if incident.subject.kind == "netmon" and incident.kind == "outage":
         return "blind_over" if closed else "blind"
     if incident.kind == "alert":
-        alert = incident.alerts[0][0] if incident.alerts else ""
-        if alert in ("SensorAlarm", "SensorWarning"):
+        names = [name for name, _ in incident.alerts]
+        if "SensorAlarm" in names or "SensorWarning" in names:
             return "alarm_over" if closed else "alarm"
+        alert = names[0] if names else ""
         return "alert_over" if closed else ALERT_KINDS.get(alert, "alert")
     if incident.kind == "report":
         return "report_over" if closed else "report"

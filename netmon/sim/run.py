@@ -83,6 +83,11 @@ def _targets(inventory: Inventory) -> dict[str, set[str]]:
         "node": set(inventory.nodes),
         "hang": set(inventory.devices),
         "hot": set(inventory.sites) | set(inventory.nodes),
+        "door": set(inventory.sites) | set(inventory.nodes),
+        "gateway": set(inventory.gateways),
+        "silent": set(inventory.sensors),
+        "stuck": set(inventory.sensors),
+        "drift": set(inventory.sensors),
     }
 
 

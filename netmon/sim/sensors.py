@@ -14,15 +14,15 @@ import orjson
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from netmon.model import Sensor, SensorType
+from netmon.model import Gateway, Sensor, SensorType
 from netmon.sim.world import World
 
 log = logging.getLogger(__name__)
 
 # quantity -> (low, high): normal values; the type's own limits narrow them, so that a calm province raises no alarm
 NORMAL: Mapping[str, tuple[float, float]] = {
-    "temperature": (23.0, 29.0),
-    "humidity": (52.0, 70.0),
+    "temperature": (21.5, 25.5),
+    "humidity": (48.0, 58.0),
     "voltage": (218.0, 232.0),
     "power": (400.0, 2400.0),
     "energy": (1000.0, 9000.0),
@@ -34,9 +34,18 @@ NORMAL: Mapping[str, tuple[float, float]] = {
     "speed": (18.0, 52.0),
     "noise": (48.0, 66.0),
     "pm25": (8.0, 32.0),
+    "oil_temperature": (48.0, 64.0),
+    "load": (30.0, 75.0),
+    "turbidity": (0.3, 1.2),
+    "chlorine": (0.35, 0.7),
+    "ph": (6.8, 7.6),
+    "flood": (0.0, 0.02),
+    "fill": (15.0, 60.0),
+    "parking": (4.0, 48.0),
 }
 HOT_RISE_C = 18.0  # what a room gains when its air conditioning fails
 HOT_TIME_S = 25.0
+DRIFT_TIME_S = 60.0  # in which a drifting sensor gains its whole normal range
 PERIOD_S = 5.0
 
 
@@ -46,6 +55,8 @@ class Publisher:
     def __init__(self, world: World, host: str, port: int) -> None:
         self._world, self._host, self._port = world, host, port
         self._hot_since: dict[str, float] = {}
+        self._drift_since: dict[str, float] = {}
+        self._stuck_at: dict[str, float] = {}
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="netmon-sim")
         self.published = 0
 
@@ -60,8 +71,8 @@ class Publisher:
         try:
             while True:
                 for index, topic in enumerate(ordered):
-                    if self.heard(topics[topic][0]):
-                        self._client.publish(topic, self.payload(topics[topic]), qos=1)
+                    if speaking := [sensor for sensor in topics[topic] if self.heard(sensor)]:
+                        self._client.publish(topic, self.payload(speaking), qos=1)
                         self.published += 1
                     if pause_s := pause_after(index, len(ordered)):
                         await asyncio.sleep(pause_s)
@@ -73,14 +84,24 @@ class Publisher:
 
     def heard(self, sensor: Sensor) -> bool:
         """Whether a message of this sensor reaches the broker now."""
-        if not sensor.via.startswith("line"):
-            return True  # cellular and gateways in town have ways of their own
-        line = self._world.inventory.lines.get(sensor.via.removeprefix("line:"))
-        if line is not None:
-            return self._world.line_up(line)
-        if sensor.site:
-            return self._world.site_reachable(sensor.site)
-        return not sensor.node or self._world.node_up(sensor.node)
+        world = self._world
+        if world.sensor_fault(sensor.id) == "silent" or (sensor.supply == "mains" and not world.mains(sensor.site)):
+            return False
+        way, _, name = sensor.via.partition(":")
+        if way == "gateway" and (gateway := world.inventory.gateways.get(name)) is not None:
+            return not world.gateway_dead(name) and self._arrives(gateway)
+        return self._arrives(sensor)
+
+    def _arrives(self, thing: Sensor | Gateway) -> bool:
+        """Whether its way carries packets; cellular always does."""
+        way, _, name = thing.via.partition(":")
+        if way != "line":
+            return True
+        if name in self._world.inventory.lines:
+            return self._world.line_up(self._world.inventory.lines[name])
+        if thing.site:
+            return self._world.site_reachable(thing.site)
+        return not thing.node or self._world.node_up(thing.node)
 
     def payload(self, sensors: list[Sensor]) -> bytes:
         """What the sensors of one topic publish now."""
@@ -95,6 +116,8 @@ class Publisher:
     def _value(self, sensor: Sensor, kind: SensorType) -> float:
         if kind.quantity == "mains":
             return float(self._world.mains(sensor.site))
+        if kind.quantity == "door":
+            return float(self._world.door_open(sensor.site or sensor.node))
         low, high = NORMAL.get(kind.quantity, (kind.valid_min or 0.0, kind.valid_max or 1.0))
         if kind.warn_above is not None:
             high = min(high, kind.warn_above * 0.9)
@@ -108,6 +131,19 @@ class Publisher:
         elif kind.quantity == "temperature":
             since = self._hot_since.setdefault(place, self._world.t)
             value += HOT_RISE_C * min(1.0, (self._world.t - since) / HOT_TIME_S)
+        return self._faulty(sensor.id, value, high - low)
+
+    def _faulty(self, sensor: str, value: float, span: float) -> float:
+        """What a sensor makes of the true value."""
+        fault = self._world.sensor_fault(sensor)
+        if fault != "drift":
+            self._drift_since.pop(sensor, None)
+        if fault == "stuck":
+            return self._stuck_at.setdefault(sensor, value)
+        self._stuck_at.pop(sensor, None)
+        if fault == "drift":
+            since = self._drift_since.setdefault(sensor, self._world.t)
+            value += span * (self._world.t - since) / DRIFT_TIME_S
         return value
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from netmon.model import Inventory, Line
 from netmon.topology import Topology
 
-FAULTS = ("power", "fibre", "node", "hang", "hot")
+FAULTS = ("power", "fibre", "node", "hang", "hot", "door", "gateway", "silent", "stuck", "drift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,9 @@ class Fault:
     """One thing that breaks: ``kind`` at ``target`` from ``at_s`` for ``duration_s`` seconds of simulated time.
 
     power: a building, or the one of a site, loses mains · fibre: a line id is cut · node: a node id fails · hang: a
-    device id stops answering SNMP while it forwards · hot: the air conditioning of a site or node fails.
+    device id stops answering SNMP while it forwards · hot: the air conditioning of a site or node fails · door: the one
+    of a site's or node's machine room stands open · gateway: a gateway id dies · silent, stuck, drift: a sensor id says
+    nothing, always the same, or more and more.
     """
 
     kind: str
@@ -159,3 +161,13 @@ class World:
 
     def hot(self, place: str) -> bool:
         return place in self._active["hot"]
+
+    def door_open(self, place: str) -> bool:
+        return place in self._active["door"]
+
+    def gateway_dead(self, gateway: str) -> bool:
+        return gateway in self._active["gateway"]
+
+    def sensor_fault(self, sensor: str) -> str:
+        """silent, stuck, drift, or "" while the sensor is well."""
+        return next((kind for kind in ("silent", "stuck", "drift") if sensor in self._active[kind]), "")

@@ -53,8 +53,8 @@ def full_site(inventory: Inventory) -> str:
 
 
 def test_there_are_queries() -> None:
-    assert {path.stem for path in DASHBOARDS} == {"province", "site"}
-    assert len(queries()) >= 25
+    assert {path.stem for path in DASHBOARDS} == {"province", "site", "environment", "power", "town", "sensors"}
+    assert len(queries()) >= 70
 
 
 @pytest.mark.parametrize(("board", "panel", "expr"), queries())

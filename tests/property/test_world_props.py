@@ -17,6 +17,8 @@ TARGETS = {
     "node": list(FACTS.nodes),
     "hang": list(FACTS.devices),
     "hot": [*FACTS.sites, *FACTS.nodes],
+    "door": [*FACTS.sites, *FACTS.nodes],
+    "stuck": list(FACTS.sensors),
 }
 seconds = st.integers(0, END_S)
 faults = st.sampled_from(sorted(TARGETS)).flatmap(

@@ -8,8 +8,10 @@ import pytest
 
 from netmon.alerts.catalog import load_catalog
 from netmon.alerts.joining import TIMELINE_MOST, note
+from netmon.alerts.messages import kind_of
 from netmon.alerts.rootcause import ALERT_CAUSES
-from netmon.model import Incident, Subject
+from netmon.model import Change, Gateway, Incident, Subject
+from netmon.state import GatewayView
 from tests.unit.world import CONFIG, T0, World, province
 
 
@@ -421,3 +423,50 @@ def test_timeline_is_bounded_and_keeps_its_first_line() -> None:
         incident = note(incident, T0 + n, "flap", str(n))
     assert len(incident.timeline) == TIMELINE_MOST
     assert (incident.timeline[0].text, incident.timeline[-1].text) == ("0", str(TIMELINE_MOST * 2 - 1))
+
+
+def test_a_limit_passed_after_a_fast_rise_is_the_same_incident() -> None:
+    world = World()
+    subject = Subject("sensor", "heat-a7")
+    world.hear("heat-a7", 33.0)
+    world.alert("SensorFast", subject, site="a7")
+    assert world.told(world.run(1)) == [("opened", "heat-a7")]
+    world.hear("heat-a7", 41.5, "alarm")
+    world.alert("SensorAlarm", subject, severity="critical", site="a7", state="alarm")
+    assert world.told(world.run(1)) == [("raised", "heat-a7")]
+    incident = world.open()["heat-a7"]
+    assert incident.severity == "critical"
+    assert kind_of(Change("raised", incident, world.now)) == "alarm"
+    other = Subject("sensor", "mains-a7")
+    world.alert("SensorFast", other, site="a7")
+    assert world.told(world.run(1)) == [("opened", "mains-a7")], "another sensor is another matter"
+
+
+def test_a_silent_gateway_is_one_incident_until_it_is_heard_again() -> None:
+    world = World()
+    subject = Subject("gateway", "gw")
+    world.state.inventory = replace(
+        world.state.inventory, gateways={"gw": Gateway("gw", "gateway", site="a7", via="cellular")}
+    )
+    world.state.gateways["gw"] = GatewayView("gw", "stale", world.now, world.now - 900)
+    world.alert("GatewaySilent", subject, site="a7", state="stale")
+    assert world.told(world.run(1)) == [("opened", "gw")]
+    world.state.alerts.clear()
+    for state in ("unknown", "explained"):  # a lost broker or line: nobody knows whether it is over
+        world.state.gateways["gw"] = GatewayView("gw", state, world.now, world.now - 900)  # type: ignore[arg-type]
+        assert world.told(world.run(100)) == []
+    world.state.gateways["gw"] = GatewayView("gw", "ok", world.now, world.now)
+    assert world.told(world.run(70)) == [("closed", "gw")]
+
+
+def test_a_gateway_at_a_lost_site_belongs_to_its_outage() -> None:
+    world = World()
+    world.state.inventory = replace(
+        world.state.inventory, gateways={"gw": Gateway("gw", "gateway", site="b3", via="cellular")}
+    )
+    world.lose("b3")
+    world.run(12)
+    world.state.gateways["gw"] = GatewayView("gw", "stale", world.now, world.now - 900)
+    world.alert("GatewaySilent", Subject("gateway", "gw"), site="b3", state="stale")
+    assert world.told(world.run(5)) == []
+    assert [name for name, _ in world.open()["b3"].alerts] == ["GatewaySilent"]

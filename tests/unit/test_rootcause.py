@@ -12,6 +12,7 @@ from netmon.alerts.joining import better
 from netmon.alerts.power import drained
 from netmon.alerts.rootcause import find, review
 from netmon.model import Cause, Device, Evidence, Incident, Inventory, Subject
+from netmon.state import SensorView
 from tests.unit.world import T0, World, change_line, province
 
 LOST_AT = 60.0  # seconds after T0 at which the scenes begin
@@ -115,6 +116,33 @@ def test_mains_sensor(value: float, expected: tuple[str, bool]) -> None:
     cause = look(world, "a7")
     assert (cause.kind, cause.confirmed) == expected
     assert keys(cause) & {"mains_lost", "mains_present"} == {"mains_present" if value else "mains_lost"}
+
+
+@pytest.mark.parametrize(
+    ("supply", "heard_after_s", "gone", "proves"),
+    [
+        ("mains", 60.0, False, True),
+        ("mains", -60.0, False, False),
+        ("mains", 60.0, True, False),
+        ("", 60.0, False, False),
+    ],
+)
+def test_a_sensor_without_a_battery_that_still_speaks_proves_mains(
+    supply: str, heard_after_s: float, gone: bool, proves: bool
+) -> None:
+    """Over the mobile network, from a site whose line is lost. Its silence would prove nothing."""
+    facts = province()
+    heat = replace(facts.sensors["heat-a7"], via="cellular", supply=supply, name="công tơ")
+    world = scene(replace(facts, sensors={**facts.sensors, "heat-a7": heat}), "a7")
+    began = world.verdict("line", "a7").since
+    at = began + heard_after_s
+    world.state.sensors["heat-a7"] = SensorView("heat-a7", "ok", at, 25.0, None, at, gone_at=at + 1 if gone else None)
+    cause = look(world, "a7")
+    found = [e for e in cause.evidence if e.key == "mains_fed_sensor"]
+    assert bool(found) is proves
+    if proves:
+        assert (found[0].at, found[0].args) == (at, {"name": "công tơ"})
+        assert cause.kind != "power"
 
 
 @pytest.mark.parametrize("handoff", ["sfp", "ont"])

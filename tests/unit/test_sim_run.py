@@ -96,10 +96,12 @@ def test_faults_of_a_file(tmp_path: Path) -> None:
     - {kind: "hang", target: "r-a1", at: 1, duration: 1}
     - {kind: "hot", target: "a7", at: 1, duration: 1}
     - {kind: "hot", target: "core", at: 1, duration: 1}
+    - {kind: "door", target: "a7", at: 1, duration: 1}
+    - {kind: "drift", target: "heat-a7", at: 1, duration: 1}
     """
     found = faults_of(tmp_path, text)
     assert found[0] == Fault("power", "house-a", 10.0, 2.5)
-    assert len(found) == 7
+    assert len(found) == 9
     assert faults_of(tmp_path, "") == faults_of(tmp_path, "[]") == []
 
 

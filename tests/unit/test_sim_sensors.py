@@ -58,9 +58,10 @@ def test_every_sensor_of_the_sample_is_understood_and_normal() -> None:
             assert view.state == "ok", (name, reading.value)
             assert reading.skew_s == 0.0, "its clock is right"
             changed.setdefault(name, set()).add(reading.value)
-    moving = {name for name in changed if SAMPLE.sensor_types[SAMPLE.sensors[name].type].quantity != "mains"}
-    assert all(len(changed[name]) > 3 for name in moving)
-    assert all(changed[name] == {1.0} for name in changed.keys() - moving)
+    still = {"mains": {1.0}, "door": {0.0}}
+    for name, values in changed.items():
+        quantity = SAMPLE.sensor_types[SAMPLE.sensors[name].type].quantity
+        assert values == still[quantity] if quantity in still else len(values) > 3, name
 
 
 def test_sensors_behind_a_lost_line_are_not_heard() -> None:
@@ -100,6 +101,46 @@ def test_a_mains_sensor_tells_of_a_power_cut() -> None:
     sensors = Sensors(province(), Fault("power", "house-a7", 10, 10))
     assert [sensors.read(float(t))["mains-a7"].value for t in (5, 12, 25)] == [1.0, 0.0, 1.0]
     assert "heat-a7" not in sensors.read(25), "the router has not booted yet"
+
+
+def test_a_gateway_takes_its_sensors_with_it() -> None:
+    behind = {s.id for s in SAMPLE.sensors.values() if s.via == "gateway:gw-giao-thong"}
+    sensors = Sensors(SAMPLE, Fault("gateway", "gw-giao-thong", 10, 10))
+    assert len(behind) == 12
+    assert set(SAMPLE.sensors) - set(sensors.read(15)) == behind
+    roof = SAMPLE.gateways["gw-do-thi"].site
+    lines = [Fault("fibre", line.id, 30, 10) for line in SAMPLE.lines.values() if line.site == roof]
+    sensors.world.add(lines)
+    silent = set(SAMPLE.sensors) - set(sensors.read(35))
+    assert silent >= {s.id for s in SAMPLE.sensors.values() if s.via == "gateway:gw-do-thi"}
+    assert set(sensors.read(41)) == set(SAMPLE.sensors)
+
+
+def test_a_meter_without_a_battery_dies_with_the_mains_and_outlives_the_line() -> None:
+    meter = next(s for s in SAMPLE.sensors.values() if s.supply == "mains" and s.site)
+    lines = [Fault("fibre", line.id, 10, 10) for line in SAMPLE.lines.values() if line.site == meter.site]
+    sensors = Sensors(SAMPLE, *lines, Fault("power", meter.site, 30, 10))
+    assert meter.id in sensors.read(15)
+    assert meter.id not in sensors.read(35)
+
+
+def test_sick_sensors() -> None:
+    facts = province()
+    sick, well = Sensors(facts), Sensors(facts)
+    sick.world.add(Fault(kind, "heat-a7", at, 50) for kind, at in (("stuck", 100), ("drift", 200), ("silent", 300)))
+
+    def values(t: float) -> tuple[float | None, float]:
+        found = sick.read(t).get("heat-a7")
+        return (None if found is None else found.value), well.read(t)["heat-a7"].value
+
+    assert len({values(t)[0] for t in (100, 110, 140)}) == 1
+    assert len({values(t)[1] for t in (100, 110, 140)}) == 3
+    assert values(150)[0] == values(150)[1]
+    assert values(200)[0] == values(200)[1]
+    drifted, true = values(230)
+    assert drifted is not None
+    assert drifted > true + 1
+    assert values(320)[0] is None
 
 
 @pytest.mark.parametrize("order", ["heat first", "humidity first"])
