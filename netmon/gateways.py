@@ -29,16 +29,16 @@ def judge(
     hearing = None if deaf else before.hearing_since if before.hearing_since is not None else now
     view = replace(before, gateway=gateway.id, heard_at=heard_at, hearing_since=hearing)
     regular = [(v, kind) for v, kind in heard if kind.silence_s > 0]
-    silent = tuple(v.sensor for v, kind in regular if v.gone_at is not None or now > overdue_at(v, kind))
+    late = [v for v, kind in regular if v.gone_at is not None or now > overdue_at(v, kind)]
     told = bool(regular) and all(v.gone_at is not None for v, _ in regular)
     if gateway.silence_s and heard_at is not None:
         lost, patience_s = told or now - heard_at > gateway.silence_s, gateway.silence_s
     else:
-        lost = bool(regular) and len(silent) == len(regular)
+        lost = bool(regular) and len(late) == len(regular)
         patience_s = max((kind.silence_s for _, kind in regular), default=0.0)
     state = _state(view, before, now, via, broker_connected, lost, patience_s, told)
-    shown = silent if state in ("stale", "explained") else ()
-    return replace(view, state=state, silent=shown, since=view.since if state == before.state else now)
+    silent = tuple(v.sensor for v, _ in heard) if state in ("stale", "explained") else ()
+    return replace(view, state=state, silent=silent, since=view.since if state == before.state else now)
 
 
 def _state(

@@ -130,7 +130,7 @@ class GatewayView:
     since: float = 0.0
     heard_at: float | None = None  # the latest word of any of its sensors
     hearing_since: float | None = None
-    silent: tuple[str, ...] = ()  # its sensors that are silent through it
+    silent: tuple[str, ...] = ()  # its sensors, while nothing comes through it
 
 
 @dataclass(slots=True)

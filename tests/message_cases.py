@@ -98,8 +98,8 @@ def state() -> State:
                 },
             },
             gateways={
-                "gw-town": Gateway("gw-town", "gateway giao thông nội ô", place=Place(11.53, 106.88, "approx")),
-                "gw-site": Gateway("gw-site", "gateway LoRa", site=SITE.id),
+                "gw-town": Gateway("gw-town", "giao thông nội ô", place=Place(11.53, 106.88, "approx")),
+                "gw-site": Gateway("gw-site", "LoRaWAN", site=SITE.id),
             },
             contacts={"an": TECHNICIAN, "van-thu": Contact("van-thu", "Chị Hoa", "0907000007")},
         )
@@ -164,6 +164,9 @@ REBOOTED = _fact("rebooted", -5500)
 
 SAID = (TimelineEntry(NOW - 60, "opened", "Trực NOC", "mạng rất chậm"),)
 
+LAMPS = _fact("gateway_silent", 1260, count="6", names=", ".join(f"tủ đèn nút giao {n}" for n in range(1, 7)))
+BOTH = _fact("gateway_silent", 1260, count="2", names="cửa phòng máy, nhiệt độ phòng máy (UBND xã Phú 1)")
+
 OPEN: dict[str, Incident] = {
     "power": _lost("power", True, SILENT, *UPS),
     "power_suspected": _lost("power", False, SILENT, _fact("same_feeder", 60, count="3"), missing=("ups",)),
@@ -196,8 +199,8 @@ OPEN: dict[str, Incident] = {
     "alarm": _about("alert", "sensor:heat", "critical", "SensorAlarm"),
     "fast": _about("alert", "sensor:rise", "warning", "SensorFast"),
     "door": _about("alert", "sensor:door", "critical", "SensorAlarm"),
-    "gateway": _about("alert", "gateway:gw-town", "warning", "GatewaySilent"),
-    "gateway_site": _about("alert", "gateway:gw-site", "warning", "GatewaySilent"),
+    "gateway": _about("alert", "gateway:gw-town", "warning", "GatewaySilent", cause=Cause(evidence=(LAMPS,))),
+    "gateway_site": _about("alert", "gateway:gw-site", "warning", "GatewaySilent", cause=Cause(evidence=(BOTH,))),
     "silent": _about("alert", "sensor:heat", "warning", "SensorSilent"),
     "battery": _about("alert", "device:ups", "warning", "UpsOnBattery", cause=Cause("power", True, UPS[:1])),
     "broker": _about("alert", "netmon:netmon", "warning", "NetmonBrokerLost"),

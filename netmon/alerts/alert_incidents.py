@@ -47,7 +47,7 @@ class AlertIncidents:
     def _attach(self, incident: Incident, key: AlertKey, alert: AlertState) -> None:
         new = note(replace(incident, alerts=(*incident.alerts, key)), self._book.now, "evidence", alert.alertname)
         if incident.kind == "alert":
-            new = replace(new, cause=better(new.cause, rootcause.of_alert(alert)))
+            new = replace(new, cause=better(new.cause, rootcause.of_alert(alert, self._state)))
             new = replace(new, severity=worst(new.severity, alert.severity))
         self._book.change("raised" if new.severity != incident.severity else "updated", new)
 
@@ -62,7 +62,7 @@ class AlertIncidents:
         return not any(i.closed_at is not None and alert.since <= i.closed_at for i in past)
 
     def _open_alert(self, key: AlertKey, alert: AlertState) -> int:
-        cause = rootcause.of_alert(alert)
+        cause = rootcause.of_alert(alert, self._state)
         for closed in reversed(self._book.closed.values()):
             if closed.kind == "alert" and key in closed.alerts and closed.closed_at is not None:
                 if alert.since > closed.closed_at + self._book.config.alerts.reopen_s:

@@ -14,9 +14,9 @@ from netmon.alerts import parts
 from netmon.alerts.messages_facts import MOST_EVIDENCE, UNITS, Scene, Texts, lower_first
 from netmon.alerts.messages_mail import mail, subject
 from netmon.config import Config
-from netmon.model import Change, Contact, Evidence, Gateway, Incident, Sensor, SensorType, Subject
+from netmon.model import Change, Contact, Evidence, Incident, SensorType, Subject
 from netmon.sensor_quality import moved, word_of
-from netmon.state import GatewayView, SensorView, State
+from netmon.state import SensorView, State
 
 BY_CAUSE = ("power", "line", "device")  # causes whose suspicion reads otherwise than their confirmation
 # Somebody at the site knows most.
@@ -246,28 +246,18 @@ def _trend(scene: Scene, kind: SensorType, view: SensorView) -> str:
 
 
 def _gateway(scene: Scene) -> dict[str, str]:
-    """The sensors that are silent through it: they are listed here and told nowhere else."""
-    gateway, state = scene.gateway, scene.state
-    if gateway is None:
-        return {"n_silent": "", "silent": "", "t_heard": "", "gateway": "", "alone": ""}
-    view = state.gateways.get(gateway.id) or GatewayView(gateway.id)
-    known = state.inventory.sensors
-    names = [_sensor_name(scene, known[s], gateway) for s in view.silent if s in known]
+    """How many sensors are silent through it, and since when; which they are is evidence."""
+    gateway = scene.gateway
+    view = scene.state.gateways.get(gateway.id) if gateway is not None else None
+    if gateway is None or view is None:
+        return {"n_silent": "", "t_heard": "", "gateway": "", "alone": ""}
     placed = scene.site is not None or scene.node is not None
     return {
         "gateway": gateway.name if placed else "",
         "alone": _flag(not placed),
-        "n_silent": str(len(names) or ""),
-        "silent": scene.listed(names),
+        "n_silent": str(len(view.silent) or ""),
         "t_heard": scene.time(view.heard_at) if view.heard_at else "",
     }
-
-
-def _sensor_name(scene: Scene, sensor: Sensor, gateway: Gateway) -> str:
-    """With its site where it stands elsewhere than its gateway: rooms have the same sensors."""
-    site = scene.state.inventory.sites.get(sensor.site) if sensor.site != gateway.site else None
-    name = sensor.name or sensor.id
-    return f"{name} ({site.name})" if site else name
 
 
 def _limit(scene: Scene, kind: SensorType, value: float) -> str:

@@ -22,7 +22,9 @@ from netmon.config import Config
 from netmon.model import AlertState, Cause, CauseKind, Evidence, Incident, Line, Site, Subject, Verdict
 from netmon.state import State
 from netmon.topology import Topology
+from netmon.vietnamese import sort_key
 
+MOST_SENSORS = 30  # named in a message
 LINE_KEYS = frozenset({"light_lost", "port_down", "parent_port_down", "parent_light_lost"})
 # What an alert of the catalogue says about a cause. Others are symptoms.
 ALERT_CAUSES: dict[str, tuple[CauseKind, str]] = {
@@ -57,13 +59,31 @@ def find(
     return _Scene(lines, state, topology, config, witness).cause()
 
 
-def of_alert(alert: AlertState) -> Cause:
-    """What an alert on its own says: mains cut for a UPS on battery, else unknown."""
+def of_alert(alert: AlertState, state: State) -> Cause:
+    """What an alert on its own says: mains cut for a UPS on battery, else unknown; with a gateway its sensors."""
+    if alert.subject.kind == "gateway":
+        return Cause(evidence=_silent_with(alert, state))
     kind, key = ALERT_CAUSES.get(alert.alertname, ("unknown", ""))
     if not key:
         return Cause()
     args = {"percent": f"{alert.value * 100:.0f}"} if key == "ups_charge" else {}
     return Cause(kind, True, (Evidence(key, alert.since, args),))
+
+
+def _silent_with(alert: AlertState, state: State) -> tuple[Evidence, ...]:
+    """Its sensors, which nobody is told of one by one; those of other sites with their site."""
+    gateway, view = state.inventory.gateways.get(alert.subject.id), state.gateways.get(alert.subject.id)
+    if gateway is None or view is None or not view.silent:
+        return ()
+    sensors = [s for name in view.silent if (s := state.inventory.sensors.get(name)) is not None]
+    sites = state.inventory.sites
+    names = [
+        f"{s.name or s.id} ({sites[s.site].name})" if s.site in sites and s.site != gateway.site else s.name or s.id
+        for s in sensors
+    ]
+    more = ["…"] if len(names) > MOST_SENSORS else []
+    shown = ", ".join(sorted(names, key=sort_key)[:MOST_SENSORS] + more)
+    return (Evidence("gateway_silent", view.heard_at or alert.since, {"count": str(len(names)), "names": shown}),)
 
 
 def _node(verdict: Verdict, state: State, topology: Topology, config: Config) -> Cause:

@@ -448,9 +448,14 @@ def test_a_silent_gateway_is_one_incident_until_it_is_heard_again() -> None:
     world.state.inventory = replace(
         world.state.inventory, gateways={"gw": Gateway("gw", "gateway", site="a7", via="cellular")}
     )
-    world.state.gateways["gw"] = GatewayView("gw", "stale", world.now, world.now - 900)
+    silent = ("heat-a7", "mains-a7", "heat-b")
+    world.state.gateways["gw"] = GatewayView("gw", "stale", world.now, world.now - 900, silent=silent)
     world.alert("GatewaySilent", subject, site="a7", state="stale")
     assert world.told(world.run(1)) == [("opened", "gw")]
+    [evidence] = world.open()["gw"].cause.evidence
+    assert evidence.key == "gateway_silent"
+    assert evidence.args["count"] == str(sum(name in world.state.inventory.sensors for name in silent))
+    assert "heat-a7" in evidence.args["names"]
     world.state.alerts.clear()
     for state in ("unknown", "explained"):  # a lost broker or line: nobody knows whether it is over
         world.state.gateways["gw"] = GatewayView("gw", state, world.now, world.now - 900)  # type: ignore[arg-type]
