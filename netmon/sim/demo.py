@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +155,7 @@ class Demo:
         files = []
         for number, path in enumerate(base.config.inventory):
             tree = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-            if "sites" in tree:
-                tree["sites"] = [site for site in tree["sites"] if site["id"] in kept]
-            if "sensors" in tree:
-                tree["sensors"] = [s for s in tree["sensors"] if s.get("site") is None or s["site"] in kept]
+            keep_sites(tree, kept)
             copy = folder / "inventory" / f"{number:02d}-{Path(path).name}"
             copy.write_text(_quoted_yaml(tree), encoding="utf-8")
             files.append(str(copy))
@@ -198,6 +195,19 @@ class Demo:
             f"netmon demo: {total} sites: {up} up, {total - up} down; {seen} sensors seen; {series} series exposed; "
             f"{len(incidents)} incidents; {_Sink.got} messages sent"
         )
+
+
+def keep_sites(tree: dict[str, Any], kept: Collection[str]) -> None:
+    """Leave these sites alone in the tree of an inventory file, with what stands at none; a gateway takes its sensors
+    along (they stand in one file)."""
+    gone = {f"gateway:{g['id']}" for g in tree.get("gateways", ()) if g.get("site") and g["site"] not in kept}
+    if "sites" in tree:
+        tree["sites"] = [site for site in tree["sites"] if site["id"] in kept]
+    for key in ("gateways", "sensors"):
+        if key in tree:
+            tree[key] = [t for t in tree[key] if not t.get("site") or t["site"] in kept]
+    if gone:
+        tree["sensors"] = [s for s in tree.get("sensors", ()) if s.get("via") not in gone]
 
 
 def say(text: str) -> None:

@@ -24,6 +24,7 @@ import yaml
 
 from netmon.commands import loader
 from netmon.model import Inventory
+from netmon.sim.demo import keep_sites
 from netmon.sim.world import Fault
 from tests.conftest import ROOT, free_port, wait_until
 
@@ -316,12 +317,10 @@ def _copies(folder: Path, files: Collection[str], sites: Collection[str]) -> lis
         for node in tree.get("nodes", ()):
             if node.get("probe", {}).get("kind") == "tcp":
                 node["probe"]["port"] = free_port()
-        if sites and "sites" in tree:
-            tree["sites"] = [site for site in tree["sites"] if site["id"] in sites]
-            if not tree["sites"]:
+        if sites:
+            keep_sites(tree, sites)
+            if "sites" in tree and not tree["sites"]:
                 continue
-        if sites and "sensors" in tree:
-            tree["sensors"] = [s for s in tree["sensors"] if s.get("site") is None or s["site"] in sites]
         copy = folder / f"{number:02d}-{Path(path).name}"
         copy.write_text(quoted_yaml(tree), encoding="utf-8")
         copies.append(str(copy))

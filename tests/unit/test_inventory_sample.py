@@ -11,14 +11,19 @@ from functools import cache
 from pathlib import Path
 from typing import get_type_hints
 
+import pytest
+import yaml
+
 from netmon.alerts.catalog import load_catalog
 from netmon.collectors.snmp.profiles import profile_names
 from netmon.config import Config
 from netmon.inventory import Loaded, load
 from netmon.model import Inventory, Secret
 from netmon.settings_load import key_of
+from netmon.sim.demo import keep_sites
 from netmon.topology import Topology
 from tests.conftest import ROOT, shared
+from tests.live.province import quoted_yaml
 
 SAMPLE = ROOT / "inventory" / "netmon.yml"
 
@@ -168,3 +173,22 @@ def test_what_stands_in_comments_is_the_default(tmp_path: Path) -> None:
     for field in fields(Config):
         if field.name not in ("path", "state_dir", "inventory"):
             assert getattr(config, field.name) == getattr(expected, field.name), field.name
+
+
+@pytest.mark.parametrize("sites", [1, 60, 110, 310])
+def test_any_part_of_the_sample_stands_alone(tmp_path: Path, sites: int) -> None:
+    """As `netmon demo --sites N` takes it: no sensor and no gateway is left without its site."""
+    kept = set(list(sample().sites)[:sites])
+    files = []
+    for path in sorted(SAMPLE.parent.rglob("*.yml")):
+        if path.name != "netmon.yml":
+            tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            keep_sites(tree, kept)
+            copy = tmp_path / path.name
+            copy.write_text(quoted_yaml(tree), encoding="utf-8")
+            files.append(copy.name)
+    settings = yaml.safe_load(SAMPLE.read_text(encoding="utf-8")) | {"inventory": files}
+    (tmp_path / "netmon.yml").write_text(quoted_yaml(settings), encoding="utf-8")
+    found = load(tmp_path / "netmon.yml", {}).inventory
+    assert set(found.sites) == kept
+    assert ("gw-do-thi" in found.gateways) is ("ubnd-dong-xoai-tan-dong" in kept)
