@@ -18,6 +18,7 @@ QUICK_SIZES = (310, 1_000)
 INTERVALS = {1_000: 10.0, 3_100: 30.0, 31_000: 60.0}  # seconds between polls; sizes that run under the scheduler
 DEAD_RATIO = 0.1
 POLLS = 9_300  # per measurement, at least: three rounds of ten provinces
+BAD_ROUNDS = 3  # on a machine that is busy with other things a packet may come too late; such rounds do not count
 NEEDED_BYTES = 400_000  # of memory per device before a size is tried
 
 
@@ -97,15 +98,23 @@ def _compact(devices: int, seed: int) -> dict[str, Any] | None:
 def _rounds(agent: Child, poller: Child, devices: int) -> tuple[dict[str, Any], float]:
     """Poll all devices as fast as it goes, the first time not counted; and what share of a core the agents took."""
     poller.ask({"do": "round"}, timeout_s=900)
-    costs, rounds, before = [], max(1, min(10, POLLS // devices)), agent.ask("tick")
+    costs: list[float] = []
+    texts: list[float] = []
+    before, bad = agent.ask("tick"), 0
     wall = hits = asked = 0.0
-    for _ in range(rounds):
+    while len(costs) < max(1, min(10, POLLS // devices)):
         agent.ask("tick")
         done = poller.ask({"do": "round"}, timeout_s=900)
-        if done["ok"] != devices or done["series"] != devices * USEFUL:
-            raise BenchError(f"{done['ok']} polls good, {done['series']} series instead of {devices * USEFUL}")
-        costs.append(done["cpu_s"] / devices)
         wall += done["wall_s"]
+        if done["ok"] != devices or done["series"] != devices * USEFUL:
+            bad += 1
+            text = f"{done['ok']} of {devices} polls good, {done['series']} series; failures: {done['reasons']}"
+            say(f"growth: a round does not count: {text}")
+            if bad > BAD_ROUNDS:
+                raise BenchError(text)
+            continue
+        costs.append(done["cpu_s"] / devices)
+        texts.append(done["text_cpu_s"] / devices)
         hits += done["layout_hits"]
         asked += done["layout_hits"] + done["layout_misses"]
     busy = (agent.ask("stats")["cpu_s"] - before["cpu_s"]) / wall
@@ -119,6 +128,8 @@ def _rounds(agent: Child, poller: Child, devices: int) -> tuple[dict[str, Any], 
         "cpu_s_per_device_poll": rounded(cost.median),
         "rss_bytes_per_device": round(used["rss_bytes_per_device"]),
         "layout_hit_ratio": rounded(hits / asked) if asked else None,
+        "text_cpu_s_per_device": rounded(spread(texts).median),
+        "bad_rounds": bad,
         "spread": cost.as_json(),
     }
     return found, rounded(busy)

@@ -147,10 +147,14 @@ def growth_table(result: Result) -> str:
             rows.append(
                 (
                     number(int(devices)), mode, _ms(seen["cpu_s_per_device_poll"]), f"{_ms(least)} to {_ms(most)}",
+                    _ms(seen["text_cpu_s_per_device"]) if mode.startswith("compact") else "in the poll",
                     _kb(seen["rss_bytes_per_device"]), "–" if hits is None else f"{hits:.1%}", share,
                 )
             )  # fmt: skip
-    head = ("Devices", "Mode", "CPU per poll", "Lowest to highest", "Memory per device", "Layout hits", "Cores")
+    head = (
+        "Devices", "Mode", "CPU per poll", "Lowest to highest", "CPU of the text", "Memory per device", "Layout hits",
+        "Cores",
+    )  # fmt: skip
     return table(head, rows)
 
 

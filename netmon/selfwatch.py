@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
@@ -18,28 +19,34 @@ log = logging.getLogger(__name__)
 TICK_S = 0.05
 WINDOW_S = 60.0
 FULL_S = 0.005
+SPARE_FIRST_S, SPARE_LAST_S = 5.0, 600.0  # what is found in use is left out again after this; doubled each time
 
 Depths = Callable[[], Mapping[str, tuple[int, int]]]  # queue -> (entries waiting, entries dropped so far)
 
 
 @contextlib.contextmanager
-def spared_collector(clock: Clock) -> Iterator[None]:
-    """Within the block no full garbage collection takes long: what one has looked at for ``FULL_S`` and found to be
-    in use is left out of later ones, from what exists at the beginning (code, inventory, templates) on.
+def spared_collector(clock: Clock, cpu_s: Callable[[], float] = time.thread_time) -> Iterator[None]:
+    """Within the block full garbage collections stay short: what one that took ``FULL_S`` of CPU found to be in use is
+    left out of later ones, from what exists at the beginning (code, inventory, templates) on.
 
-    Full collections would hold the loop for a millisecond per 5,000 objects, and every device has some hundreds. What
-    is left out is freed as ever when nobody refers to it; only a cycle that dies later would stay.
+    Such a collection holds the loop, and looks at some hundred objects of every device. What is left out is freed as
+    ever when nobody refers to it any more; only a cycle that is in use just then and dies later stays. So it is done
+    some seconds after a start, and more and more rarely.
     """
-    began_mono = 0.0
+    began_s = 0.0
+    wait_s = SPARE_FIRST_S
+    again_mono = clock.mono()
 
     def watch(phase: str, about: Mapping[str, int]) -> None:
-        nonlocal began_mono
+        nonlocal began_s, wait_s, again_mono
         if about["generation"] < 2:
             return
         if phase == "start":
-            began_mono = clock.mono()
-        elif clock.mono() - began_mono > FULL_S:
+            began_s = cpu_s()
+        elif cpu_s() - began_s > FULL_S and (now := clock.mono()) >= again_mono:
             gc.freeze()
+            again_mono = now + wait_s
+            wait_s = min(wait_s * 2, SPARE_LAST_S)
 
     gc.collect()
     gc.freeze()

@@ -212,7 +212,9 @@ def test_the_page_of_a_whole_run() -> None:
     cost = {"median": 0.001, "min": 0.0009, "max": 0.0012, "n": 3}
     size = {
         "cpu_s_per_device_poll": 0.001, "rss_bytes_per_device": 120_000, "layout_hit_ratio": 0.95, "spread": cost,
+        "text_cpu_s_per_device": 0.0001,
         "compact": {
+            "text_cpu_s_per_device": 0.0007,
             "cpu_s_per_device_poll": 0.002, "rss_bytes_per_device": 50_000, "layout_hit_ratio": None, "spread": cost,
         },
     }  # fmt: skip
@@ -242,7 +244,10 @@ def test_the_page_of_a_whole_run() -> None:
     assert verdicts["Joining 104,040 samples against generate_latest"] == "met"
     assert verdicts["Longest hold of the loop by scrapes, polls, reloads"] == "missed, 1.50 times the target"
     text = snmp.page(result)
-    assert "| 3,100 | text ready, own layouts | 1 ms | 0.9 ms to 1.2 ms | 120 kB | 95.0% | 0.05 every 30 s |" in text
+    assert (
+        "| 3,100 | text ready, own layouts | 1 ms | 0.9 ms to 1.2 ms | in the poll | 120 kB | 95.0% | 0.05 every 30 s |"
+        in text
+    )
     assert "| 31,000 | 0.1 s | 0.2 s | 0.4 s | 2,790 | 310 |" in text
     assert "580 by the first poll, 360 by every later one" in text
     assert "| `netmon/x.py:f` | 25% |" in text

@@ -126,15 +126,15 @@ def test_the_series_are_in_the_catalogue() -> None:
 
 @pytest.mark.parametrize(("took_s", "spared"), [(0.002, False), (0.050, True)])
 def test_what_a_long_collection_looked_at_is_left_out_of_later_ones(took_s: float, spared: bool) -> None:
-    now = 0.0
+    used_s = 0.0
 
-    def mono() -> float:
-        nonlocal now
-        now += took_s  # between the beginning of a collection and its end the clock is asked twice
-        return now
+    def cpu_s() -> float:
+        nonlocal used_s
+        used_s += took_s  # it is asked when a collection begins and when it ends
+        return used_s
 
     watches = len(gc.callbacks)
-    with spared_collector(Clock(mono, lambda: 0.0)):
+    with spared_collector(Clock(lambda: 0.0, lambda: 0.0), cpu_s):
         kept = [[] for _ in range(10_000)]  # type: list[list[int]]
         before = gc.get_freeze_count()
         assert before > 10_000  # all that existed
@@ -144,3 +144,23 @@ def test_what_a_long_collection_looked_at_is_left_out_of_later_ones(took_s: floa
         assert (gc.get_freeze_count() >= before + len(kept)) is spared
     assert gc.get_freeze_count() == 0
     assert len(gc.callbacks) == watches
+
+
+def test_what_is_in_use_is_left_out_more_and_more_rarely() -> None:
+    now = used_s = 0.0
+
+    def cpu_s() -> float:
+        nonlocal used_s
+        used_s += 1.0
+        return used_s
+
+    found = []
+    with spared_collector(Clock(lambda: now, lambda: 0.0), cpu_s):
+        kept: list[list[int]] = []
+        for at in (0.0, 4.0, 5.0, 14.0, 15.0, 34.0, 35.0):
+            now = at
+            before = gc.get_freeze_count()
+            kept.extend([] for _ in range(1_000))
+            gc.collect()
+            found.append(gc.get_freeze_count() >= before + 1_000)
+    assert found == [True, False, True, False, True, False, True]
