@@ -41,9 +41,10 @@ from netmon.desk import Desk
 from netmon.errors import CollectError, NetmonError, Problem, Refused
 from netmon.history.linesamples import LineSamples
 from netmon.history.sensormeans import Curve, SensorMeans, Share
-from netmon.history.spool import Spool
+from netmon.history.spool import Spool, SpoolError
 from netmon.history.store import Store, StoreError
 from netmon.influx import InfluxWriter
+from netmon.influx_lines import Network, sample_line, snapshot_lines
 from netmon.inventory import Loaded
 from netmon.metrics import SelfMetrics, build_registry
 from netmon.model import Device, Incident, Inventory, LineSample, PollResult, Probe
@@ -140,6 +141,7 @@ class App:
             self.influx = InfluxWriter(config.influx, self.spool, inventory, self.clock)
             self.influx.start()
             stack.push_async_callback(self._stop_influx, self.influx)
+        self.network = Network() if config.influx.url and config.influx.network else None
 
         contacts = lambda: self.state.inventory.contacts  # noqa: E731
         self.notifier = Notifier(config, self.store, self.clock, contacts, self._count_message)
@@ -254,6 +256,8 @@ class App:
 
     async def _step(self) -> None:
         changes = await self.pipeline.step()
+        if self.network:
+            self.network.look(self.state.verdicts, self.state.inventory, self.clock.now())
         intents = plan(changes, self.state, self.config, self.notifier.record, self.clock.now(), self.words)
         await self.store.commit_step(changes, intents, self.state.verdicts, self.clock.now())
         self.notifier.submit(intents)
@@ -307,8 +311,14 @@ class App:
 
     async def _save_samples(self) -> None:
         """What the disk refuses waits in memory for the next time; the store's heartbeat says that it does."""
-        await self._save_all(self.pipeline.samples, self.samples.save)
+        with contextlib.suppress(SpoolError):
+            await self._spool_network(())
+        await self._save_all(self.pipeline.samples, self._save_lines)
         await self._save_all(self.pipeline.means, self._save_means)
+
+    async def _save_lines(self, batch: Sequence[LineSample]) -> None:
+        await self._spool_network(batch)  # first: what is written there twice is one point
+        await self.samples.save(batch)
 
     async def _save_means(self, batch: Sequence[SensorMean]) -> None:
         inventory, limits = self.state.inventory, {}
@@ -323,11 +333,28 @@ class App:
         while batch := list(itertools.islice(waiting, SAMPLES_AT_ONCE)):
             try:
                 await save(batch)
-            except StoreError:
+            except (SpoolError, StoreError):
                 return
             for sample in batch:
                 if waiting and waiting[0] is sample:  # else it was dropped meanwhile
                     waiting.popleft()
+
+    async def _spool_network(self, samples: Sequence[LineSample]) -> None:
+        """What the history database is to know of the network. Raises SpoolError."""
+        if (network := self.network) is None:
+            return
+        state, now = self.state, self.clock.now()
+        if network.due(now):
+            verdicts, polls = list(state.verdicts.values()), list(state.polls.values())
+            network.lines += await asyncio.to_thread(snapshot_lines, verdicts, polls, state.inventory, now)
+        noted, network.lines = network.lines, []
+        lines = noted + [sample_line(sample, state.inventory) for sample in samples]
+        try:
+            if lines:
+                await asyncio.to_thread(self.spool.put_parcel, lines, now)
+        except SpoolError:
+            network.lines[:0] = noted
+            raise
 
     async def _save_views(self) -> None:
         try:

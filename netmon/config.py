@@ -81,6 +81,7 @@ class InfluxConfig:
     org: str = "netmon"
     bucket: str = "netmon"
     token: Secret | None = None
+    network: bool = False
     batch: int = 1000
     interval_s: float = 5.0
     spool_max_bytes: int = 2_000_000_000

@@ -62,6 +62,7 @@ class SelfReport:
         depths = {
             "notify": (app.notifier.depth, app.notifier.dropped),
             "samples": (len(app.pipeline.samples), app.pipeline.samples_dropped),
+            "parcels": (app.spool.parcels, app.spool.stats["parcels_dropped"]),
             "sensor_means": (len(app.pipeline.means), app.pipeline.means_dropped),
             "snmp": (app.engine.waiting, 0),
             "store": (app.store.waiting, app.store.dropped),

@@ -59,6 +59,7 @@ SETTINGS = {
     "influx.org": "Organisation in it.",
     "influx.bucket": "Bucket in it.",
     "influx.token": "Token for it.",
+    "influx.network": "Also write what the network does: five-minute samples of lines, conditions, figures of devices.",
     "influx.batch": "Readings per request.",
     "influx.interval": "Longest time that a reading waits for its batch.",
     "influx.spool_max_bytes": "Readings kept on disk while the database is away; beyond it the oldest are dropped and "

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar, cast
 
 from netmon.errors import NetmonError
-from netmon.history import spooldb
+from netmon.history import parcels, spooldb
 from netmon.model import Reading, SensorState
 from netmon.state import SensorView
 
@@ -82,7 +82,8 @@ class Spool:
         self.sinks = tuple(sinks)
         self.stats: Counter[str] = Counter()  # appended, dropped, quarantined, corrupt, full
         self.bytes = 0  # in use, without free pages
-        self.rows = 0  # waiting for a sink
+        self.rows = 0  # readings waiting for a sink
+        self.parcels = 0
         self._closed = threading.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         try:
@@ -111,6 +112,33 @@ class Spool:
         """``sink`` has all rows up to this id (those it refused for good are ``bad``)."""
         refused = list(bad)
         self._call(lambda db: self._ack(db, sink, up_to, refused))
+        self.stats["quarantined"] += len(refused)
+
+    def put_parcel(self, lines: Sequence[str], at: float) -> None:
+        """Commit lines for the history database that are no readings; the oldest parcels go when there are too many."""
+
+        def work(db: sqlite3.Connection) -> None:
+            if dropped := parcels.put(db, lines, at, self.max_bytes):
+                log.error("spool full, oldest parcels dropped file=%s count=%d", self.path, dropped)
+            self.stats["parcels_dropped"] += dropped
+            self._measure(db)
+
+        self._call(work)
+
+    def first_parcel(self) -> parcels.Parcel | None:
+        """The oldest one that waits."""
+        return self._call(parcels.first)
+
+    def drop_parcel(self, number: int, bad: Iterable[Bad] = ()) -> None:
+        """It is written (lines that were refused for good are ``bad``)."""
+        refused = list(bad)
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM parcel WHERE id = ?", (number,))
+            self._put_aside(db, refused)
+            self._measure(db)
+
+        self._call(work)
         self.stats["quarantined"] += len(refused)
 
     def last_readings(self) -> list[Reading]:
@@ -261,6 +289,7 @@ class Spool:
         self.bytes = spooldb.used_bytes(db)
         low, high = db.execute("SELECT min(id), max(id) FROM reading").fetchone()
         self.rows = high - low + 1 if high is not None else 0
+        self.parcels = parcels.count(db)
 
 
 def _reading(sensor: str, value: float, received_at: float, at: float | None, skew_s: float) -> Reading:

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from netmon.errors import NetmonError
+from netmon.history import parcels
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ MIGRATIONS = (
     ALTER TABLE view ADD COLUMN same_since REAL;
     ALTER TABLE view ADD COLUMN trail BLOB NOT NULL DEFAULT x'';
     """,
+    parcels.SCHEMA,
 )
 
 APPEND = "INSERT INTO reading (sensor, value, received_at, at, skew_s) VALUES (?, ?, ?, ?, ?)"
@@ -136,6 +138,7 @@ def _know_sinks(db: sqlite3.Connection, sinks: Sequence[str]) -> None:
         db.execute("DELETE FROM reading WHERE id <= (SELECT min(done) FROM sink)")
     else:
         db.execute("DELETE FROM reading")
+        db.execute("DELETE FROM parcel")
 
 
 def used_bytes(db: sqlite3.Connection) -> int:

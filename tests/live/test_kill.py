@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import signal
 import time
@@ -11,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from netmon.history.linesamples import LineSamples
+from netmon.history.store import Store
+from netmon.line_samples import SAMPLE_S, WEEK
+from netmon.model import LineSample
 from netmon.sim.world import Fault
 from tests.conftest import wait_until
 from tests.live.province import Province
@@ -18,6 +23,20 @@ from tests.live.province import Province
 pytestmark = pytest.mark.live
 
 NODE, BELOW, ELSEWHERE = "node-loc-ninh", "ubnd-loc-ninh", "ldld-tinh"
+
+
+P95 = f'netmon_line_p95_ratio{{direction="in",line="{ELSEWHERE}-1",site="{ELSEWHERE}"}}'
+
+
+async def seed_week(province: Province) -> None:
+    """The seven days before now: 110 of 2,011 samples over the limit of article 5.6 are more than 5 %."""
+    now = int(time.time()) // SAMPLE_S
+    times = [(now - n) * SAMPLE_S for n in range(WEEK - 5)]
+    store = Store(province.folder / "state" / "netmon.db")
+    await store.open(times[-1])
+    week = [LineSample(f"{ELSEWHERE}-1", at, 0.95 if n < 110 else 0.2) for n, at in enumerate(times)]
+    await LineSamples(store).save(week)
+    await store.close()
 
 
 def sensors(province: Province, site: str) -> dict[str, dict[str, Any]]:
@@ -32,7 +51,9 @@ def told(province: Province) -> list[str]:
 
 def test_killed_with_an_open_incident(few: Callable[..., Province]) -> None:
     province = few()
+    asyncio.run(seed_week(province))
     daemon = province.start_daemon()
+    assert province.metric(P95) == 0.95, "what was measured before a start counts at once"
     wait_until(lambda: all(s["received_at"] for s in sensors(province, BELOW).values()), what="all sensors heard")
     province.happen(Fault("node", NODE, 0.0, 3600.0))
     [before] = wait_until(lambda: province.incidents_of(NODE), 40, "the incident of the node")
@@ -45,6 +66,8 @@ def test_killed_with_an_open_incident(few: Callable[..., Province]) -> None:
     daemon.send(signal.SIGKILL)
     assert daemon.wait() == -signal.SIGKILL
     again = province.start_daemon()
+    assert province.metric(P95) == 0.95, "the rule of 7 days does not begin anew"
+    assert len(province.get(f"/api/v1/lines/{ELSEWHERE}-1/samples").json["samples"]) > 280
     [after] = province.incidents()
     same = ("id", "subject", "began_at", "opened_at", "cause", "kind")
     assert {key: after[key] for key in same} == {key: before[key] for key in same}
@@ -63,7 +86,10 @@ def test_killed_with_an_open_incident(few: Callable[..., Province]) -> None:
     query = "SELECT condition, since, until FROM interval WHERE kind = 'site' AND subject = ? ORDER BY since, id"
     wait_until(lambda: province.rows(query, ELSEWHERE)[-1][0] == "up", what="a first look after the restart")
     rows = province.rows(query, ELSEWHERE)
-    assert [condition for condition, _ in groupby(row[0] for row in rows)] == ["unknown", "up", "unknown", "up"]
+    seen = [condition for condition, _ in groupby(row[0] for row in rows)]
+    assert seen in (["unknown", "up", "unknown", "up"], ["up", "unknown", "up"]), (
+        "its first answer may beat the first step"
+    )
     assert all(before[2] == after[1] for before, after in pairwise(rows)), "no holes"
     [at_the_kill] = [condition for condition, since, until in rows if since <= killed_at < (until or math.inf)]
     assert at_the_kill == "unknown"

@@ -32,8 +32,8 @@ mqtt: {host: "broker", port: 1883, tls: false, ca_file: "i.yml", cert_file: "i.y
        password: {env: "MQTT"}, client_id: "me", topics: ["a/#"], commit_interval: 10ms, receive_maximum: 10,
        queue_size: 100, clock_skew: 1m}
 history: {line_samples: 30d}
-influx: {url: "http://127.0.0.1:8086", org: "o", bucket: "b", token: {file: "token"}, batch: 10, interval: 1s,
-         spool_max_bytes: 200MB}
+influx: {url: "http://127.0.0.1:8086", org: "o", bucket: "b", token: {file: "token"}, network: true, batch: 10,
+         interval: 1s, spool_max_bytes: 200MB}
 alerts: {evaluate: 1s, recovered: 2s, reopen: 3s, degraded: 4s, upstream_ratio: 0.5,
          tell_after: {commune: 5s, hamlet: 6s},
          storm_incidents: 9, storm_window: 1m, thresholds: {DeviceCpuHigh: 0.5}}

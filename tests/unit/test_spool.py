@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import resource
 import sqlite3
 import subprocess
@@ -270,3 +271,48 @@ def test_the_last_reading_follows_a_clock_that_was_set_back(opened: Opener) -> N
     spool.append(Batch([Reading("a", 1, 90_000.0)]))
     spool.append(Batch([Reading("a", 2, 3600.0)]))
     assert spool.last_readings() == [Reading("a", 2, 3600.0)]
+
+
+# --- parcels ---------------------------------------------------------------------------------------------------------
+
+
+def test_parcels_come_back_in_order_and_survive(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s.db", 10**7)
+    spool.put_parcel(["a 1", "b 2"], 5.0)
+    spool.put_parcel(["đ 3"], 6.0)
+    spool.close()
+    spool = Spool(tmp_path / "s.db", 10**7)
+    found = spool.first_parcel()
+    assert found is not None
+    assert (found.at, found.lines, spool.parcels) == (5.0, ["a 1", "b 2"], 2)
+    spool.drop_parcel(found.id, [Bad(5.0, "influx", "refused", "400", b"b 2")])
+    assert [one.payload for one in spool.quarantine()] == [b"b 2"]
+    assert (spool.first_parcel() or found).lines == ["đ 3"]
+    spool.close()
+
+
+def test_parcels_keep_to_their_share_of_the_disk(tmp_path: Path) -> None:
+    """A quarter of the budget; readings are not dropped for them."""
+    spool = Spool(tmp_path / "s.db", 400_000)
+    spool.append(Batch([Reading("s", 1.0, 1.0)]))
+    rng = random.Random(3)
+    for number in range(60):
+        spool.put_parcel([rng.randbytes(2500).hex()], float(number))  # 2.5 kB of it cannot be packed any smaller
+    left = spool.parcels
+    assert 30 <= left <= 40
+    assert spool.stats["parcels_dropped"] == 60 - left
+    assert (spool.rows, spool.stats["dropped"]) == (1, 0)
+    found = spool.first_parcel()
+    assert found is not None
+    assert found.at == 60 - left, "the oldest went"
+    assert spool.bytes < 400_000
+    spool.close()
+
+
+def test_parcels_go_when_there_is_no_history_database_any_more(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s.db", 10**7)
+    spool.put_parcel(["a 1"], 5.0)
+    spool.close()
+    spool = Spool(tmp_path / "s.db", 10**7, sinks=())
+    assert spool.first_parcel() is None
+    spool.close()
