@@ -292,8 +292,7 @@ class App:
             await self.store.heartbeat(now)
             await self._save_samples()
             if self.clock.mono() >= tidy_mono:
-                tidy_mono = self.clock.mono() + TIDY_S
-                await self._tidy(now)
+                tidy_mono = self.clock.mono() + (TIDY_S if await self._tidy(now) else 0.0)
             if self.clock.mono() - saved >= SAVE_VIEWS_S:
                 saved = self.clock.mono()
                 await self._save_views()
@@ -301,13 +300,15 @@ class App:
             self.systemd.alive()
             await asyncio.sleep(min(HEARTBEAT_S, (self.systemd.watchdog_s or 60.0) / 3))
 
-    async def _tidy(self, now: float) -> None:
+    async def _tidy(self, now: float) -> bool:
+        """Drop what is too old; False if there is more of it for the next time."""
         self.notifier.record.keep_only(self.state.incidents, now - KEEP_CLOSED_S)
         try:
             await self.store.tidy(now)
-            await self.samples.forget(now - self.config.history.line_samples_s)
+            return await self.samples.forget(now - self.config.history.line_samples_s)
         except NetmonError as error:
             log.error("old rows not removed error=%s", error)
+            return True
 
     async def _save_samples(self) -> None:
         """What the disk refuses waits in memory for the next time; the store's heartbeat says that it does."""

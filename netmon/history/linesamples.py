@@ -10,6 +10,7 @@ from netmon.history.store import Store
 from netmon.line_samples import P95, SAMPLE_S, WEEK
 from netmon.model import LineSample
 
+DAY = 86400 // SAMPLE_S
 _MILLION = 1_000_000
 _KNOW = "INSERT OR IGNORE INTO line (name) VALUES (?)"
 _SAVE = "INSERT OR REPLACE INTO line_sample SELECT id, ?, ?, ?, ?, ?, ? FROM line WHERE name = ?"
@@ -17,6 +18,7 @@ _MEANS = "avg(in_ppm), avg(out_ppm), avg(rtt_us), avg(loss_ppm), avg(jitter_us)"
 _READ = f"""SELECT slot / :step * :step AS begin, {_MEANS} FROM line_sample
     WHERE line = (SELECT id FROM line WHERE name = :line) AND slot >= :first AND slot < :end
     GROUP BY begin ORDER BY begin"""
+_OLDEST = "SELECT id, (SELECT min(slot) FROM line_sample s WHERE s.line = line.id) FROM line"
 _WEEK = "SELECT slot, {} FROM line_sample WHERE line = ? AND slot > ? AND slot <= ? AND {} IS NOT NULL ORDER BY slot"
 
 
@@ -63,15 +65,25 @@ class LineSamples:
 
         return await self._store.call(work)
 
-    async def forget(self, before: float) -> None:
-        """Drop what is older, and the names of lines of which nothing is left."""
+    async def forget(self, before: float) -> bool:
+        """Drop what is older: at most a day of each line at once, so that a much shorter retention holds nobody up.
 
-        def work(db: sqlite3.Connection) -> None:
-            for (line,) in db.execute("SELECT id FROM line").fetchall():
-                db.execute("DELETE FROM line_sample WHERE line = ? AND slot < ?", (line, before // SAMPLE_S))
-            db.execute("DELETE FROM line WHERE NOT EXISTS (SELECT 1 FROM line_sample s WHERE s.line = line.id)")
+        True when nothing older is left; then the names of lines without samples are gone too.
+        """
+        limit = int(before // SAMPLE_S)
 
-        await self._store.call(work)
+        def work(db: sqlite3.Connection) -> bool:
+            rest = False
+            for line, oldest in db.execute(_OLDEST).fetchall():
+                if oldest is not None and oldest < limit:
+                    end = min(limit, oldest + DAY)
+                    db.execute("DELETE FROM line_sample WHERE line = ? AND slot < ?", (line, end))
+                    rest = rest or end < limit
+            if not rest:
+                db.execute("DELETE FROM line WHERE NOT EXISTS (SELECT 1 FROM line_sample s WHERE s.line = line.id)")
+            return not rest
+
+        return await self._store.call(work)
 
 
 def _packed(sample: LineSample) -> Iterable[int | None]:

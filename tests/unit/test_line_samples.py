@@ -171,9 +171,22 @@ def test_long_ranges_are_averaged(tmp_path: Path) -> None:
 def test_old_samples_and_lines_without_any_are_forgotten(tmp_path: Path) -> None:
     async def work(kept: LineSamples) -> None:
         await kept.save([LineSample("old", T0), *(LineSample("a", T0 + n * SAMPLE_S, 0.5) for n in range(4))])
-        await kept.forget(T0 + 2 * SAMPLE_S)
+        assert await kept.forget(T0 + 2 * SAMPLE_S)
         assert [s.at for s in await kept.read("a", 0, 2e9)] == [T0 + 2 * SAMPLE_S, T0 + 3 * SAMPLE_S]
         assert set(await kept.recall(T0 + 86400)) == {"a"}
+
+    run(tmp_path / "n.db", work)
+
+
+def test_a_much_shorter_retention_is_reached_a_day_at_a_time(tmp_path: Path) -> None:
+    async def work(kept: LineSamples) -> None:
+        await kept.save(week_of("a", 0))
+        end = T0 + WEEK * SAMPLE_S
+        left = []
+        for _ in range(4):
+            done = await kept.forget(end - 4 * 86400)
+            left.append((len(await kept.read("a", 0, 2e9)), done))
+        assert left == [(6 * DAY, False), (5 * DAY, False), (4 * DAY, True), (4 * DAY, True)]
 
     run(tmp_path / "n.db", work)
 
