@@ -214,7 +214,9 @@ def build_parser() -> argparse.ArgumentParser:
         "keep news from being told, or list and end silences",
         "netmon silence add site:ubnd-bu-dop --hours 4 --reason 'sửa nhà' --who 'Trực NOC'",
     )
-    sub.add_argument("action", choices=("list", "add", "end"), help="what to do")
+    sub.add_argument(
+        "action", choices=("list", "add", "end", "storm"), help="what to do; storm: no quiet hours for --hours (0: off)"
+    )
     sub.add_argument("subject", nargs="?", default="", metavar="WHAT", help="add: kind:id,kind:id; end: a number")
     sub.add_argument("--who", default="", metavar="NAME", help="who does it")
     sub.add_argument(

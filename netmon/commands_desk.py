@@ -120,6 +120,10 @@ def silence(args: argparse.Namespace) -> int:
         return GOOD
     if not args.who:
         raise NetmonError("--who is missing")
+    if args.action == "storm":
+        made = client.post("/api/v1/storm-duty", {"who": args.who, "hours": args.hours})
+        print(f"storm duty: {'until ' + made['until'] if made['until'] else 'off'}")
+        return GOOD
     if args.action == "end":
         client.post(f"/api/v1/silences/{args.subject}/end", {"who": args.who})
         print(f"silence {args.subject}: ended")

@@ -108,6 +108,16 @@ class AlertConfig:
     )
     storm_incidents: int = 3
     storm_window_s: float = 300.0
+    storm_digests_s: tuple[float, ...] = (600.0, 1800.0)  # after the first digest; then every storm_then_s
+    storm_then_s: float = 3600.0
+    flap_changes: int = 3  # so many ...
+    flap_window_s: float = 1800.0  # ... within this are told once, as flapping, until it has been quiet for as long
+    quiet_hours: str = "22:00-05:30"  # local; "" = none
+    quiet_levels: tuple[str, ...] = ("commune",)  # sites of these levels wait for the end of the quiet hours
+    escalate_node_s: float = 600.0  # nobody has taken it; 0 = never
+    escalate_s: float = 1800.0
+    office_hours: str = "07:00-17:00"  # alerts with tell `hours` wait for them
+    morning: str = "07:15"  # the brief, with what is told once a day; "" = none
     thresholds: Mapping[str, float] = field(default_factory=dict)  # alertname -> limit, over the catalogue
 
 
@@ -121,6 +131,8 @@ class Channel:
     form: str = "long"  # long (e-mail) | short (chat) | sms
     detail: str = "plain"  # plain | full (addresses, models)
     fallback: str = ""
+    per_minute: float = 30.0  # messages this channel is given in a minute, on the average ...
+    burst: int = 10  # ... and at once
     method: str = "POST"  # http only, as the following
     headers: Mapping[str, Secret] = field(default_factory=dict)
     body: str = ""

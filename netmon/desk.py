@@ -17,6 +17,7 @@ from netmon.works import Plans, Silence, Work, check_scope
 
 Plan = TypeVar("Plan", Work, Silence)
 log = logging.getLogger(__name__)
+STORM_DUTY = "storm_duty"
 
 
 class Desk:
@@ -28,7 +29,8 @@ class Desk:
     async def load(self) -> None:
         """Take up the works and silences of an earlier run."""
         works, silences = await self._store.load_plans(self._clock.now() - KEEP_CLOSED_S)
-        self._state.plans = Plans(self._pipeline.topology, works, silences)
+        plans = self._state.plans = Plans(self._pipeline.topology, works, silences)
+        plans.storm_duty_until = await self._store.switched(STORM_DUTY)
 
     # --- incidents ---------------------------------------------------------------------------------------------------
 
@@ -96,6 +98,15 @@ class Desk:
         self._state.plans.silences[number] = silence
         self._state.revision += 1
         return silence
+
+    async def storm_duty(self, hours: float, who: str) -> float:
+        """No quiet hours from now on, for so long (0: they hold again); returns until when."""
+        until = self._clock.now() + hours * 3600.0
+        await self._store.switch(STORM_DUTY, until, who)
+        self._state.plans.storm_duty_until = until
+        self._state.revision += 1
+        log.info("storm duty hours=%g who=%s", hours, who)
+        return until
 
     def _checked(self, plan: Plan) -> Plan:
         if not plan.where:

@@ -75,6 +75,7 @@ def load(
         sensors=draft.sensors,
         gateways=draft.gateways,
         contacts=draft.contacts,
+        rosters=draft.rosters,
         credentials=draft.credentials,
         mappings=draft.mappings,
     )

@@ -184,6 +184,13 @@ class Check:
                     "contact", contact.id, "channels", channel, channels, "channel", "the keys of notify.channels"
                 )
 
+            if contact.backup:
+                self._known("contact", contact.id, "backup", contact.backup, self.draft.contacts, "contact")
+        for roster in self.draft.rosters.values():
+            for who in (*roster.rotation, *(swap.who for swap in roster.swaps)):
+                if who:
+                    self._known("roster", roster.id, "rotation", who, self.draft.contacts, "contact")
+
     def _settings(self) -> None:
         config, places = self.draft.config, self.settings.places
         if config.own_uplink and config.own_uplink not in self.draft.nodes and self.complete:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from netmon.collectors.mqtt.decode import check_mapping
-from netmon.model import Contact, Credential, Place, Secret, SensorType
+from netmon.model import Contact, Credential, Place, Roster, Secret, SensorType, Swap
 from netmon.secrets_load import Secrets
 from netmon.settings_load import LANGUAGES
 from netmon.yamlfile import Entry
@@ -18,6 +18,9 @@ AUTH_PROTOCOLS = ("MD5", "SHA", "SHA224", "SHA256", "SHA384", "SHA512")  # RFC 3
 PRIV_PROTOCOLS = ("DES", "AES", "AES192", "AES256", "AES192C", "AES256C")  # RFC 3414, RFC 3826 and the two drafts
 SECURITY_LEVELS = ("noAuthNoPriv", "authNoPriv", "authPriv")
 _MIN_PASSWORD = 8  # RFC 3414, section 11.2
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_STAMP = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]) ([01][0-9]|2[0-3]):[0-5][0-9]")
+_STAMP_TEXT = 'write it as "2026-12-24 07:00", local time'
 _PHONE = re.compile(r"\+?[0-9]{3,15}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LIMITS = ("valid_min", "valid_max", "warn_above", "alarm_above", "warn_below", "alarm_below")
@@ -134,9 +137,31 @@ def read_contact(entry: Entry, name: str) -> Contact:
         areas=entry.texts("areas"),
         channels=entry.texts("channels"),
         language=entry.text("language", choices=LANGUAGES),
+        backup=entry.text("backup"),
     )
     entry.finish()
     return contact
+
+
+def read_roster(entry: Entry, name: str) -> Roster:
+    rotation = entry.texts("rotation")
+    if not rotation:
+        entry.problem("rotation", '"rotation" is missing', "contacts in the order of their turns")
+    swaps = []
+    for given in entry.entries("swaps", "swap"):
+        times = [given.text(key, required=True, pattern=_STAMP, allowed=_STAMP_TEXT) for key in ("from", "to")]
+        swaps.append(Swap(given.text("who", required=True), *times))
+        given.finish()
+    roster = Roster(
+        id=name,
+        rotation=rotation or ("",),
+        since=read_date(entry, "since", required=True) or "2000-01-03",
+        handover=entry.text("handover", "07:00", pattern=_CLOCK, allowed='write it as "07:00"'),
+        days=int(entry.number("days", 7, low=1, high=366, whole=True) or 7),
+        swaps=tuple(swaps),
+    )
+    entry.finish()
+    return roster
 
 
 def read_credential(entry: Entry, name: str, secrets: Secrets) -> Credential:

@@ -14,6 +14,7 @@ from netmon.inventory_parts import (
     read_date,
     read_decoder,
     read_place,
+    read_roster,
     read_sensor_type,
 )
 from netmon.model import (
@@ -27,6 +28,7 @@ from netmon.model import (
     Node,
     Probe,
     ProbeKind,
+    Roster,
     Sensor,
     SensorType,
     Site,
@@ -34,7 +36,9 @@ from netmon.model import (
 from netmon.secrets_load import Secrets
 from netmon.yamlfile import Entry
 
-KINDS = ("areas", "nodes", "sites", "sensors", "gateways", "sensor_types", "decoders", "contacts", "credentials")
+KINDS = (
+    "areas", "nodes", "sites", "sensors", "gateways", "sensor_types", "decoders", "contacts", "rosters", "credentials",
+)  # fmt: skip
 SLUG = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 ID = "an id is a-z, 0-9, dot, dash and underscore, at most 64 characters"
 BLOCKS = ("party", "government", "other")
@@ -58,6 +62,7 @@ class Draft:
     sensors: dict[str, Sensor] = field(default_factory=dict)
     gateways: dict[str, Gateway] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
+    rosters: dict[str, Roster] = field(default_factory=dict)
     credentials: dict[str, Credential] = field(default_factory=dict)
     mappings: dict[str, Mapping[str, object]] = field(default_factory=dict)
     places: dict[tuple[str, str], Entry] = field(default_factory=dict)
@@ -75,6 +80,8 @@ class Draft:
             self.sensor_types[name] = read_sensor_type(entry, name)
         for entry, name in self._each(root, "contacts", "contact"):
             self.contacts[name] = read_contact(entry, name)
+        for entry, name in self._each(root, "rosters", "roster"):
+            self.rosters[name] = read_roster(entry, name)
         for entry, name in self._each(root, "credentials", "credential"):
             self.credentials[name] = read_credential(entry, name, self.secrets)
         for entry, name in self._each(root, "decoders", "decoder"):

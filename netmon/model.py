@@ -249,6 +249,28 @@ class Contact:
     areas: tuple[str, ...] = ()  # empty = all
     channels: tuple[str, ...] = ()  # names from the config's notify.channels
     language: str = ""
+    backup: str = ""  # contact told when nobody has taken what this one was told of
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Somebody stands in. Local times, "YYYY-MM-DD HH:MM", the end not included."""
+
+    who: str
+    begin: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """People who take turns: only who is on duty is told, the others rest. Local dates and times."""
+
+    id: str
+    rotation: tuple[str, ...]  # contact ids, in the order of their turns
+    since: str  # ISO date on which the first turn of the first one begins
+    handover: str = "07:00"
+    days: int = 7  # length of a turn
+    swaps: tuple[Swap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +286,7 @@ class Inventory:
     sensors: Mapping[str, Sensor] = field(default_factory=dict)
     gateways: Mapping[str, Gateway] = field(default_factory=dict)
     contacts: Mapping[str, Contact] = field(default_factory=dict)
+    rosters: Mapping[str, Roster] = field(default_factory=dict)
     credentials: Mapping[str, Credential] = field(default_factory=dict)
     mappings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # decoder name -> JSON mapping
 

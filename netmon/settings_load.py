@@ -60,6 +60,16 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "AlertConfig.evaluate_s": (0.1, 300),
     "AlertConfig.upstream_ratio": (0.01, 1),
     "AlertConfig.storm_incidents": (1, 1_000_000),
+    "AlertConfig.flap_changes": (2, 1000),
+    "Channel.per_minute": (0.1, 100_000),
+    "Channel.burst": (1, 10_000),
+}
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_HOURS = re.compile(f"({_CLOCK}-{_CLOCK})?"), 'write it as "22:00-05:30", or "" for none'
+_PATTERNS = {
+    "AlertConfig.quiet_hours": _HOURS,
+    "AlertConfig.office_hours": _HOURS,
+    "AlertConfig.morning": (re.compile(f"({_CLOCK})?"), 'write it as "07:15", or "" for none'),
 }
 _FILES = ("ca_file", "cert_file", "key_file")
 _ONLY_HTTP = ("method", "headers", "body", "success")
@@ -130,7 +140,9 @@ class Settings:
         if hint is float:
             return entry.duration(key, default, low=low, high=high)
         if hint is str or get_origin(hint) is Literal:
-            text = entry.text(key, default, choices=_CHOICES.get(place, get_args(hint)))
+            pattern, allowed = _PATTERNS.get(place, (None, ""))
+            choices = _CHOICES.get(place, get_args(hint))
+            text = entry.text(key, default, choices=choices, pattern=pattern, allowed=allowed)
             return self._file(entry, key, text) if name in _FILES and text else text
         if hint == Secret | None:
             return self.secrets.read(entry, key)
@@ -245,4 +257,4 @@ class Settings:
             self.root.problem("timezone", f'"timezone" cannot be "{name}"', hint)
 
 
-_SIMPLE = ("form", "detail", "fallback", "method", "body")
+_SIMPLE = ("form", "detail", "fallback", "method", "body", "per_minute", "burst")

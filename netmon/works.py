@@ -184,6 +184,7 @@ class Plans:
         self.topology = topology  # replaced by a reload
         self.works: dict[int, Work] = {work.id: work for work in works}
         self.silences: dict[int, Silence] = {silence.id: silence for silence in silences}
+        self.storm_duty_until = 0.0  # no quiet hours until then
 
     def work_at(self, subject: Subject, zone: tzinfo, moment: float) -> tuple[Work, Window] | None:
         """The work whose window holds the beginning of a fault; of several the one that ends last."""

@@ -1,15 +1,18 @@
 """Alerts of the catalogue as incidents: joined to the incident that explains them, else one of their own. Pure.
 
-An alert with tell `now` joins the open incident of its site that explains it, else opens its own; one with tell
-`verdict` only ever joins. A firing that was told as part of a fault is not told again when that fault has ended.
+An alert with tell `now` or `hours` (then told within office hours only) joins the open incident of its site that
+explains it, else opens its own; one with tell `verdict` only ever joins. A firing that was told as part of a fault is
+not told again when that fault has ended.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 from netmon.alerts import rootcause
 from netmon.alerts.faults import NETMON
+from netmon.alerts.hours import next_begin
 from netmon.alerts.joining import AlertKey, better, explains, note, place_of, still_visible, worst
 from netmon.alerts.ledger import Ledger
 from netmon.alerts.verdict import LOST
@@ -32,14 +35,14 @@ class AlertIncidents:
         for incident in self._book.open.values():
             at_place.setdefault(place_of(incident.subject, state.inventory), []).append(incident.id)
         for key, alert in firing.items():
-            if key in owned or alert.tell not in ("now", "verdict"):
+            if key in owned or alert.tell not in ("now", "hours", "verdict"):
                 continue
             place = place_of(alert.subject, state.inventory)
             there = (self._book.open[i] for i in at_place.get(place, ()))
             home = next((incident for incident in there if explains(incident, alert)), None)
             if home is not None:
                 self._attach(home, key, alert)
-            elif alert.tell == "now" and self._opens(key, alert, place):
+            elif alert.tell != "verdict" and self._opens(key, alert, place):
                 at_place.setdefault(place, []).append(self._open_alert(key, alert))
         for incident in [i for i in self._book.open.values() if i.kind == "alert"]:
             self._follow_alert(incident, any(key in firing for key in incident.alerts))
@@ -80,11 +83,18 @@ class AlertIncidents:
             cause=cause,
             first_cause=cause.kind,
             alerts=(key,),
-            tell_at=self._book.now,
+            tell_at=self._tell_at(alert),
         )
 
         self._book.change("opened", note(new, self._book.now, "opened", alert.alertname))
         return new.id
+
+    def _tell_at(self, alert: AlertState) -> float:
+        """Now, or when the office opens."""
+        config, now = self._book.config, self._book.now
+        if alert.tell != "hours":
+            return now
+        return next_begin(config.alerts.office_hours, now, ZoneInfo(config.timezone))
 
     def _follow_alert(self, incident: Incident, firing: bool) -> None:
         if firing:

@@ -46,11 +46,14 @@ def render(
     now: float,
     detail: str = "plain",
     why: str = "",
-    flapping: bool = False,
+    special: str = "",
 ) -> Message:
-    """The message of ``form`` long, short or sms. ``why`` tells the reader why he gets it (e-mail only)."""
+    """The message of ``form`` long, short or sms. ``why`` tells the reader why he gets it (e-mail only).
+
+    ``special``: flapping or escalated, which have texts of their own.
+    """
     scene = Scene(change.incident, state, words, config, contact, zone, now, plain=detail != "full")
-    kind = "flapping" if flapping else kind_of(change)
+    kind = special or kind_of(change)
     args = arguments(scene, kind)
     if form == "sms":
         short = {"where": scene.where(short=True), "NODE": scene.node_phrase(short=True, capitals=True)}
@@ -165,6 +168,7 @@ def arguments(scene: Scene, kind: str) -> Mapping[str, str]:
         "evidence": "; ".join(scene.evidence(e) for e in sorted(cause.evidence, key=_weak)[:MOST_EVIDENCE]),
         "quality": scene.evidence(cause.evidence[0]) if cause.evidence and incident.kind == "degraded" else "",
         "channel": lines[0].circuit if lines else "",
+        "waited": scene.duration(scene.now - incident.opened_at),
         "flaps": str(incident.flaps or "") if kind != "flapping" else "",
         "count": str(incident.flaps + 1),
         "now_state": words.text("word.up" if back or incident.good_since else "word.down"),

@@ -48,6 +48,7 @@ def render_digest(
         "n_digest": str(storm.number),
         "storm": "1" if storm.kind == "storm" else "",
         "started": "1" if storm.kind == "started" else "",
+        "quiet": "1" if storm.kind == "quiet" else "",
         "k": str(len(lost)),
         "n": str(len(state.inventory.sites)),
         "up": str(sum(1 for _, change in changes if change == "closed")),
@@ -66,9 +67,9 @@ def render_digest(
     if form == "short":
         return Message(subject, "\n".join(body))
     back = [incident for incident, change in changes if change == "closed"]
-    body += _list("lost_list", [i for i in mine if i.open], scene, words)
-    body += _list("back_list", back, scene, words)
-    key = "why.storm" if storm.kind == "storm" else "why.started"
+    body += incident_list("lost_list", [i for i in mine if i.open], scene, words)
+    body += incident_list("back_list", back, scene, words)
+    key = f"why.{storm.kind}"
     minutes = f"{config.alerts.storm_window_s / 60:.0f}"
     why = words.text(key, count=config.alerts.storm_incidents, minutes=minutes)
     return Message(subject, "\n".join([*body, f"{words.text('mail.why')}: {why}"]))
@@ -110,7 +111,10 @@ def _names(state: State, sites: Iterable[str], words: Texts) -> str:
     return ", ".join(names[:MOST_NAMES] + more)
 
 
-def _list(title: str, incidents: Sequence[Incident], scene: Callable[[Incident], Scene], words: Texts) -> list[str]:
+def incident_list(
+    title: str, incidents: Sequence[Incident], scene: Callable[[Incident], Scene], words: Texts
+) -> list[str]:
+    """Incidents one to a line, the oldest first, with a heading; nothing where there are none."""
     if not incidents:
         return []
     lines = [f"{words.text(f'mail.{title}')}:"]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from netmon.alerts.bucket import Bucket
 from netmon.alerts.channels import Outgoing, apprise_channel, http
 from netmon.alerts.plan_record import Record
 from netmon.clock import Clock
@@ -50,6 +51,7 @@ class Notifier:
         self._due: list[tuple[float, int, Intent]] = []
         self._pushed = 0
         self._busy: set[str] = set()
+        self._buckets: dict[str, Bucket] = {}
         self._failing: dict[str, bool] = {}
         self._attempts: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -131,17 +133,37 @@ class Notifier:
                     await self._changed.wait()
 
     def _launch(self) -> None:
-        """Start one attempt for each idle channel that has something due, the oldest first."""
+        """Start one attempt for each idle channel that has something due and may send, the oldest first."""
+        paced: set[str] = set()
         for entry in sorted(self._ready()):
             intent = entry[2]
             if intent.channel in self._busy:
                 continue
             self._due.remove(entry)
+            if (wait_s := self._wait_s(intent.channel)) > 0:
+                self._due.append((self._clock.mono() + wait_s, entry[1], intent))
+                self._busy.add(intent.channel)  # what else stands in line for it waits as well
+                paced.add(intent.channel)
+                continue
             self._busy.add(intent.channel)
             task = asyncio.create_task(self._attempt(intent), name=f"message {intent.id}")
             self._attempts.add(task)
             task.add_done_callback(self._attempts.discard)
+        self._busy -= paced
         heapq.heapify(self._due)
+
+    def _wait_s(self, name: str) -> float:
+        """How long the channel must wait before its next message: its limit, or its provider's (PAINS 23)."""
+        channel, now = self._config.notify.channels.get(name), self._clock.mono()
+        if channel is None:
+            return 0.0
+        bucket = self._buckets.get(name)
+        if bucket is None or (bucket.per_s, bucket.burst) != (channel.per_minute / 60.0, channel.burst):
+            bucket = self._buckets[name] = Bucket(channel.per_minute, channel.burst, now)
+        wait_s = bucket.take(now)
+        if wait_s > 0:
+            self._on_result(name, "paced")
+        return wait_s
 
     async def _attempt(self, intent: Intent) -> None:
         try:

@@ -6,6 +6,8 @@ same decisions come out again, with the same ids, so nothing is lost and nothing
  - While a silence covers it, nothing new is told of an incident.
  - Before ``tell_at`` nobody is told; what ended before is a blip. Quality alone is for the page.
  - The third change within 30 min is told as flapping, then single changes no more until it has been quiet for as long.
+ - In the quiet hours news of communes are held back; at their end one list tells what is still so. Not on storm duty.
+ - What nobody has taken in time goes to the reader's backup, else to the NOC; not for single sites in a storm.
  - Over 3 new incidents for one reader within 5 min become a digest, then again after 10 min, 30 min and hourly, if
    there is news; nodes and netmon itself are always told alone. After a start one digest takes the place of all.
 """
@@ -14,18 +16,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from netmon.alerts.hours import at_time, window
+from netmon.alerts.joining import place_of
 from netmon.alerts.messages_facts import Texts
 from netmon.alerts.plan_people import Reader, readers
 from netmon.alerts.plan_record import DIGEST, DUPLICATE, Record
-from netmon.alerts.plan_storm import Storm, storm_of
+from netmon.alerts.plan_storm import Storm, storm_lasts, storm_of
 from netmon.alerts.plan_write import Writer
+from netmon.alerts.roster import off_duty
 from netmon.config import Config
 from netmon.model import Change, Incident, Intent
 from netmon.state import State
 
-FLAP_CHANGES = 2  # told before the one that is told as flapping
-FLAP_WINDOW_S = 1800.0
+QUIET_LIST_S = 600.0  # after the end of the quiet hours: what they held back goes out as one list
+MORNING_S = 1800.0  # netmon was not running at the time of the brief: it is still worth reading
 RANKS = {"alert": 0, "degraded": 0, "report": 0, "redundancy": 1, "outage": 2}
 SEVERITIES = ("info", "warning", "critical")
 
@@ -68,7 +74,11 @@ class _Planner:
         self.incidents, self.state, self.config = incidents, state, config
         self.record, self.now, self.writer = record, now, writer
         self.found: dict[str, Intent] = {}
-        self.readers = {i.id: readers(i, state) for i in incidents.values() if not self._mute(i)}
+        self.zone = writer.zone
+        resting = off_duty(state.inventory.rosters, now, self.zone)
+        self.readers = {i.id: readers(i, state, resting) for i in incidents.values() if not self._mute(i)}
+        on_storm_duty = now < state.plans.storm_duty_until
+        self.quiet = None if on_storm_duty else window(config.alerts.quiet_hours, now, self.zone)
 
     def run(self) -> None:
         news: dict[str, list[News]] = {}
@@ -77,6 +87,8 @@ class _Planner:
                 news.setdefault(item.reader.contact.id, []).append(item)
         for contact in self.state.inventory.contacts:
             self._group(contact, news.get(contact, []))
+        self._escalate()
+        self._morning()
 
     # --- mute: incidents nobody is told of ---
 
@@ -136,7 +148,7 @@ class _Planner:
         if change is None:
             return None
         if live and live[-1].change == "flapping":
-            if change != "closed" or self.now - (incident.closed_at or self.now) < FLAP_WINDOW_S:
+            if change != "closed" or self.now - (incident.closed_at or self.now) < self.config.alerts.flap_window_s:
                 return None
         elif self._flaps(told):
             change = "flapping"
@@ -156,9 +168,11 @@ class _Planner:
         return "raised" if _rank(stage(incident)) > max(_rank(i.stage) for i in live) else None
 
     def _flaps(self, told: list[Intent]) -> bool:
-        since = self.now - FLAP_WINDOW_S  # getting worse (raised) is no coming and going
-        moments = {(i.change, i.created_at) for i in told if i.created_at > since and i.change != "raised"}
-        return len(moments) >= FLAP_CHANGES
+        """True where the next change is the one that is told as flapping."""
+        since = self.now - self.config.alerts.flap_window_s
+        # Getting worse, or nobody taking it, is no coming and going.
+        told = [i for i in told if i.created_at > since and i.change not in ("raised", "escalated")]
+        return len({(i.change, i.created_at) for i in told}) >= self.config.alerts.flap_changes - 1
 
     def _explain_silence(self, incident: Incident) -> None:
         """Why nobody has been told so far."""
@@ -183,6 +197,7 @@ class _Planner:
                 self._tell(item)
         rest = [item for item in news if not item.alone]
         person = self.state.inventory.contacts[contact]
+        rest = self._hold_quiet(contact, rest)
         changes = [(item.incident, item.change) for item in rest]
         storm = storm_of(person, changes, self._events(contact), self.state, self.config, self.record, self.now)
         if storm.kind in ("storm", "started"):
@@ -190,6 +205,78 @@ class _Planner:
         elif storm.kind == "":
             for item in rest:
                 self._tell(item)
+
+    # --- quiet hours: held back, then one list ---
+
+    def _hold_quiet(self, contact: str, news: list[News]) -> list[News]:
+        """What is to be told now all the same."""
+        if self.quiet is None:
+            return news
+        begin, end = self.quiet
+        if self.now >= end + QUIET_LIST_S:
+            return news
+        mine = [item for item in news if self._sleeps(item.incident) and begin <= self._since(item)]
+        if self.now < end:
+            for item in mine:
+                until = datetime.fromtimestamp(end, self.zone).strftime("%H:%M")
+                self._decide(item.incident, f"quiet:held back until {until}", f"quiet{end:.0f}")
+        elif mine := [item for item in mine if self._since(item) < end]:
+            self._digest(contact, mine, Storm("quiet", 0, end))
+        held = {item.key for item in mine}
+        return [item for item in news if item.key not in held]
+
+    def _sleeps(self, incident: Incident) -> bool:
+        """Whether it waits for the end of the quiet hours."""
+        site = self.state.inventory.sites.get(place_of(incident.subject, self.state.inventory).id)
+        return site is not None and site.level in self.config.alerts.quiet_levels
+
+    def _since(self, item: News) -> float:
+        """Since when it could have been told."""
+        incident = item.incident
+        return (incident.closed_at or self.now) if item.change == "closed" else incident.tell_at
+
+    # --- escalation: nobody has taken it ---
+
+    def _escalate(self) -> None:
+        for number, chosen in self.readers.items():
+            incident = self.incidents[number]
+            wait_s = self.config.alerts.escalate_node_s if _alone(incident) else self.config.alerts.escalate_s
+            if not wait_s or not incident.open or incident.acked_by or incident.good_since is not None:
+                continue
+            for reader in chosen:
+                told = self.record.told(number, reader.contact.id)
+                began = next((i.created_at for i in told if i.change == "opened"), None)
+                if began is None or self.now < began + wait_s or any(i.change == "closed" for i in told):
+                    continue
+                events = self._events(reader.contact.id)
+                if not _alone(incident) and storm_lasts(reader.contact.id, events, self.record, self.now):
+                    self._decide(incident, "escalation:none for single sites in a storm", "storm")
+                elif (item := self._escalation(incident, reader)) is not None:
+                    self._tell(item)
+
+    def _escalation(self, incident: Incident, reader: Reader) -> News | None:
+        """Who hears of it next: the reader's backup; the NOC, where he has none."""
+        contacts = self.state.inventory.contacts
+        backup = contacts.get(reader.contact.backup)
+        if backup is None:
+            backup = next((c for c in contacts.values() if "noc" in c.audiences), None)
+        key = f"{incident.id}-0-escalated"
+        if backup is None or self.record.decided(key, backup.id):
+            return None
+        return News(incident, "escalated", Reader(backup, "backup"), key)
+
+    # --- the brief of the morning ---
+
+    def _morning(self) -> None:
+        if not self.config.alerts.morning or not self.config.notify.enabled:
+            return
+        today = datetime.fromtimestamp(self.now, self.zone)
+        at = at_time(today, self.config.alerts.morning).timestamp()
+        if not at <= self.now < at + MORNING_S or not self.state.health.first_round_done:
+            return
+        for contact in self.state.inventory.contacts.values():
+            if "noc" in contact.audiences:
+                self._keep(self.writer.morning(contact, at, self._mine(contact.id)))
 
     def _mine(self, contact: str) -> list[Incident]:
         """Incidents this reader is told of, as far as digests carry them."""
@@ -205,7 +292,7 @@ class _Planner:
 
     def _tell(self, item: News) -> None:
         self._keep(self.writer.message(item.incident, item.change, item.reader, item.key, stage(item.incident)))
-        if item.change == "opened":
+        if item.change == "opened" and item.reader.why != "backup":
             told = {reader.contact.id for reader in self.readers[item.incident.id]}
             others = [c for c in self.state.inventory.contacts if c not in told]
             self._decide(item.incident, "not their audience or area", "others", ", ".join(others))

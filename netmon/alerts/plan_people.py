@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from netmon.alerts.messages_facts import Texts
@@ -53,8 +53,8 @@ def owned(incident: Incident, inventory: Inventory) -> Sensor | Gateway | None:
     return things.get(incident.subject.kind, {}).get(incident.subject.id)
 
 
-def readers(incident: Incident, state: State) -> list[Reader]:
-    """Everybody to be told, the site's own contacts first, each once."""
+def readers(incident: Incident, state: State, resting: Collection[str] = ()) -> list[Reader]:
+    """Everybody to be told, the site's own contacts first, each once; not who is off duty (``resting``)."""
     inventory = state.inventory
     wanted, where = audiences(incident, state), areas(incident, inventory)
     found: dict[str, Reader] = {}
@@ -73,13 +73,13 @@ def readers(incident: Incident, state: State) -> list[Reader]:
         if audience == "owner" and thing is not None and thing.owner and thing.owner != contact.id:
             continue
         found.setdefault(contact.id, Reader(contact, audience))
-    return list(found.values())
+    return [reader for reader in found.values() if reader.contact.id not in resting]
 
 
 def why_text(reader: Reader, inventory: Inventory, words: Texts) -> str:
     """The sentence at the end of an e-mail."""
-    if reader.why == "site":
-        return words.text("why.site")
+    if reader.why in ("site", "backup"):
+        return words.text(f"why.{reader.why}")
     names = [inventory.areas[a].name for a in reader.contact.areas if a in inventory.areas]
     where = ", ".join(names) or words.text("why.everywhere")
     return words.text("why.audience", audience=words.text(f"audience.{reader.why}"), areas=where)

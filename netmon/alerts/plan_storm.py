@@ -2,6 +2,7 @@
 
 Storm (MESSAGES.md): over 3 new incidents for one reader in 5 min: digest now, after 10 and 30 min, then hourly, only if
 there is news. It is over when nothing has happened for ten minutes. Many recoveries at once are a storm as well.
+Quiet hours end with one list of all that was held back.
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ from netmon.model import Contact, Incident
 from netmon.state import State
 
 QUIET_S = 600.0
-SECOND_S, THIRD_S, HOURLY_S = 600.0, 1800.0, 3600.0  # after the first digest
 START_S = 20.0  # probes need a round and a confirming burst to see what was lost already
 START_UNTIL_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """``kind``: "" tell singly | hold | storm | started. ``number`` and ``next_at`` are for the digest's text."""
+    """``kind``: "" tell singly | hold | storm | started | quiet | morning. The rest is for the digest's text."""
 
     kind: str = ""
     number: int = 0
@@ -51,25 +51,33 @@ def storm_of(
         return Storm()
     last = _last(record, contact.id)
     if last is not None and _lasts(record.digests(contact.id)[-1].created_at, events, now):
-        due = last.began_at + _offset(last.number)
+        due = last.began_at + _offset(last.number, config)
         if now < due:
             return Storm("hold")
-        return _numbered(last.number + 1, last.began_at)
+        return _numbered(last.number + 1, last.began_at, config)
     for change in ("opened", "closed"):
         since = now - config.alerts.storm_window_s
         lately = record.told_since(contact.id, change, since) | {i.id for i, what in news if what == change}
         if len(lately) > config.alerts.storm_incidents and any(what == change for _, what in news):
-            return _numbered(1, now)
+            return _numbered(1, now, config)
     return Storm()
 
 
-def _numbered(number: int, began_at: float) -> Storm:
-    return Storm("storm", number, began_at, began_at + _offset(number))
+def storm_lasts(contact: str, events: Iterable[float], record: Record, now: float) -> bool:
+    """Whether this reader is being told by digests."""
+    return _last(record, contact) is not None and _lasts(record.digests(contact)[-1].created_at, events, now)
 
 
-def _offset(number: int) -> float:
+def _numbered(number: int, began_at: float, config: Config) -> Storm:
+    return Storm("storm", number, began_at, began_at + _offset(number, config))
+
+
+def _offset(number: int, config: Config) -> float:
     """When the digest after number ``number`` is due, from the first one."""
-    return (SECOND_S, THIRD_S)[number - 1] if number <= 2 else THIRD_S + (number - 2) * HOURLY_S
+    given = config.alerts.storm_digests_s
+    if number <= len(given):
+        return given[number - 1]
+    return (given[-1] if given else 0.0) + (number - len(given)) * config.alerts.storm_then_s
 
 
 def _last(record: Record, contact: str) -> Storm | None:

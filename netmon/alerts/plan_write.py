@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
+from netmon.alerts.brief import render_morning
 from netmon.alerts.messages import Message, render
 from netmon.alerts.messages_digest import render_digest
 from netmon.alerts.messages_facts import Texts
@@ -22,6 +23,7 @@ class Writer:
         self.state, self.config, self.now = state, config, now
         self.zone = ZoneInfo(config.timezone)
         self._words = words
+        self.cut_off = {i.id for i in state.incidents.values() if _cuts_off(i, state)}
 
     def words(self, contact: Contact) -> Texts:
         return self._words.get(contact.language) or self._words[self.config.language]
@@ -44,7 +46,7 @@ class Writer:
                 now=self.now,
                 detail=channel.detail,
                 why=why,
-                flapping=change == "flapping",
+                special=change if change in ("flapping", "escalated") else "",
             )
 
         reason = f"{change} told to {reader.why}"
@@ -76,8 +78,23 @@ class Writer:
                 f"storm: over {self.config.alerts.storm_incidents} within {self.config.alerts.storm_window_s:.0f} s"
             )
         else:
-            reason = "start of netmon"
+            reason = {"started": "start of netmon", "quiet": "end of the quiet hours"}[storm.kind]
         return self._intents(contact, key, 0, "digest", storm.stage, reason, text)
+
+    def morning(self, contact: Contact, at: float, mine: Sequence[Incident]) -> list[Intent]:
+        """The brief of a day, by mail and chat."""
+        words = self.words(contact)
+
+        def text(channel: Channel) -> Message:
+            return render_morning(
+                mine, self.state, words, self.config, channel.form, contact, zone=self.zone, now=self.now
+            )
+
+        intents = self._intents(
+            contact, f"morning-{at:.0f}", 0, "digest", f"morning {at:.0f} 0", "brief of the day", text
+        )
+        channels = self.config.notify.channels
+        return [i for i in intents if i.channel in channels and channels[i.channel].form != "sms"]
 
     def _intents(
         self,
@@ -113,6 +130,8 @@ class Writer:
 
         empty, found = Message("", ""), []
         channels = self.config.notify.channels
+        # The way out may be what is broken: then the gateway of the SMS is not kept for later.
+        at_once = incident in self.cut_off
         for name in contact.channels:
             channel = channels.get(name)
             if channel is None or (problem := unusable(channel, contact)):
@@ -123,11 +142,18 @@ class Writer:
             other = channels.get(channel.fallback)
             if other is not None and other.name not in contact.channels and not unusable(other, contact):
                 why = f"fallback of {name}"
-                standby = intent(other.name, written(other), "standby", why, address(other, contact), f"|{name}")
+                state = "pending" if at_once and other.form == "sms" else "standby"
+                standby = intent(other.name, written(other), state, why, address(other, contact), f"|{name}")
                 found.append(standby)
         if not contact.channels:
             found.append(intent("", empty, "suppressed", "channel missing:the contact has none"))
         return found
+
+
+def _cuts_off(incident: Incident, state: State) -> bool:
+    """Whether the fault may have taken netmon's own way to mail and chat with it."""
+    node = state.inventory.nodes.get(incident.subject.id) if incident.subject.kind == "node" else None
+    return incident.subject.kind == "netmon" or (node is not None and node.kind in ("core", "uplink"))
 
 
 def address(channel: Channel, contact: Contact) -> str:

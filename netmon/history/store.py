@@ -240,6 +240,20 @@ class Store:
         """Commit a change of one that has a number."""
         await self.call(lambda db: storedb.save_plan(db, plan))
 
+    async def switch(self, name: str, until: float, who: str) -> None:
+        """Commit that somebody switched something on until a moment (off: one that is past)."""
+        row = name, until, who
+        await self.call(lambda db: db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", row))
+
+    async def switched(self, name: str) -> float:
+        """Until when it is on; 0 where it never was."""
+
+        def work(db: sqlite3.Connection) -> float:
+            row = db.execute("SELECT until FROM setting WHERE name = ?", (name,)).fetchone()
+            return float(row[0]) if row else 0.0
+
+        return await self.call(work)
+
     # --- messages ----------------------------------------------------------------------------------------------------
 
     async def pending_intents(self) -> list[Intent]:

@@ -69,6 +69,10 @@ MIGRATIONS = (
     CREATE TABLE work (id INTEGER PRIMARY KEY, over_at REAL NOT NULL, body BLOB NOT NULL);
     CREATE TABLE silence (id INTEGER PRIMARY KEY, over_at REAL NOT NULL, body BLOB NOT NULL);
     """,
+    # What people switched on for a while.
+    """
+    CREATE TABLE setting (name TEXT PRIMARY KEY, until REAL NOT NULL, who TEXT NOT NULL);
+    """,
 )
 
 

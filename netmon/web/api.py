@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from netmon import counts
 from netmon.model import CauseKind, Condition, EventKind, Incident, Severity, Subject, SubjectKind, Ticket
 from netmon.web import pages
 from netmon.web.context import Web
@@ -170,7 +171,7 @@ async def summary(request: Request) -> Summary:
     """Sites reachable, by condition and by cause; communes; netmon's own health."""
     web: Web = request.app.state.web
     now = web.clock.now()
-    found = pages.headline(web.state, now, web.zone)
+    found = counts.headline(web.state, now, web.zone)
     return Summary(
         at=when(now),
         sites=found.total,
@@ -178,7 +179,7 @@ async def summary(request: Request) -> Summary:
         conditions=dict(found.conditions),
         causes=dict(found.causes),
         communes=Communes(total=found.communes, lost=found.communes_lost, partly_lost=found.communes_partly),
-        incidents_open=len(pages.open_incidents(web.state)),
+        incidents_open=len(counts.open_incidents(web.state)),
         ready=web.state.health.first_round_done,
         broker_connected=web.state.health.broker_connected,
         last_reload_ok=web.state.health.last_reload_ok,
@@ -193,10 +194,10 @@ async def sites(
 ) -> list[SiteOut]:
     """All sites in service with their condition."""
     web: Web = request.app.state.web
-    explained = pages.incident_of_site(web.state)
+    explained = counts.incident_of_site(web.state)
     listed = []
-    for site in pages.sites_in_service(web.state, web.clock.now(), web.zone):
-        state, since = pages.condition_of(web.state, Subject("site", site.id))
+    for site in counts.sites_in_service(web.state, web.clock.now(), web.zone):
+        state, since = counts.condition_of(web.state, Subject("site", site.id))
         if (area and site.area != area) or (condition and state != condition):
             continue
         incident = explained.get(site.id)
@@ -224,7 +225,7 @@ async def incidents(
 ) -> list[IncidentOut]:
     """Open incidents: nodes first, then by severity, the newest first."""
     web: Web = request.app.state.web
-    found = pages.open_incidents(web.state)
+    found = counts.open_incidents(web.state)
     if which == "all":
         found += sorted((i for i in web.state.incidents.values() if not i.open), key=lambda i: -i.began_at)
     return [incident_out(web, incident, lang) for incident in found]

@@ -318,3 +318,32 @@ async def end_silence(request: Request, silence: int, given: Step) -> SilenceOut
     """End a silence now; what is still open and untold is told."""
     web = acting(request)
     return _silence_out(await done(web.actions.desk.end_silence(silence, given.who), "no such silence"))
+
+
+class StormDutyIn(BaseModel):
+    """For how long there are no quiet hours; 0 ends it."""
+
+    who: Who
+    hours: float = Field(ge=0, le=24 * 14)
+
+
+class StormDutyOut(BaseModel):
+    """Whether storm duty is on."""
+
+    until: datetime | None
+
+
+@router.get("/storm-duty")
+async def storm_duty(request: Request) -> StormDutyOut:
+    """Until when there are no quiet hours."""
+    web: Web = request.app.state.web
+    until = web.state.plans.storm_duty_until
+    return StormDutyOut(until=when(until) if until > web.clock.now() else None)
+
+
+@router.post("/storm-duty")
+async def set_storm_duty(request: Request, given: StormDutyIn) -> StormDutyOut:
+    """Switch storm duty on for some hours, or off: messages about communes are not held back at night."""
+    web = acting(request)
+    until = await web.actions.desk.storm_duty(given.hours, given.who)
+    return StormDutyOut(until=when(until) if given.hours else None)

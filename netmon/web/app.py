@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from netmon import counts
 from netmon.alerts.handling import HandlingError
 from netmon.alerts.messages import provider_report
 from netmon.alerts.messages_facts import Texts
@@ -162,7 +163,7 @@ def _add_pages(app: FastAPI, web: Web) -> None:
         found = state.inventory.sites.get(site_id)
         if found is None:
             raise HTTPException(404, "no such site")
-        condition, since = pages.condition_of(state, Subject("site", site_id))
+        condition, since = counts.condition_of(state, Subject("site", site_id))
         sensors = [s for s in state.inventory.sensors.values() if s.site == site_id]
         now = web.clock.now()
         text = renderer.page(

@@ -53,6 +53,9 @@ class Desk(Protocol):
     async def add_silence(self, silence: Silence) -> Silence:
         """Keep news from being told."""
 
+    async def storm_duty(self, hours: float, who: str) -> float:
+        """No quiet hours for so long."""
+
     async def end_silence(self, number: int, who: str) -> Silence | None:
         """End a silence now."""
 

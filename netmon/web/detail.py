@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netmon.counts import condition_of, site_of
 from netmon.model import Condition, Device, Figure, Line, PollResult, Port, Site, Subject
 from netmon.state import Reach, State
-from netmon.web.pages import IncidentRow, condition_of, incident_row, site_of
+from netmon.web.pages import IncidentRow, incident_row
 
 
 @dataclass(frozen=True, slots=True)

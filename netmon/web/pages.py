@@ -6,27 +6,23 @@ Every number on the wall is computed here once, so that the page, the API and th
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
+from netmon.counts import REACHABLE, condition_of, incident_of_site, site_of, sites_in_service
 from netmon.model import (
-    CAUSES,
     Condition,
     Gateway,
     Incident,
     Node,
     Quality,
     Sensor,
-    Site,
     Subject,
 )
 from netmon.sensor_quality import Moved, is_stuck, moved, quality, word_of
 from netmon.state import SensorView, State
 
-REACHABLE: frozenset[Condition] = frozenset({"up", "degraded"})
-LOST: frozenset[Condition] = frozenset({"down", "unreachable"})
 SHOWN_SENSOR_STATES = ("alarm", "warning", "invalid", "stale")  # in this order; "explained" is counted, not listed
 STALLED_S = 15.0  # three missed evaluations at the default of 5 s: what the page shows is no longer judged
 
@@ -63,19 +59,6 @@ class AreaView:
 
 
 @dataclass(frozen=True, slots=True)
-class Headline:
-    """The numbers people read out. ``up`` counts reachable sites, poor quality included."""
-
-    up: int
-    total: int
-    conditions: Mapping[str, int]
-    causes: Mapping[str, int]  # of the lost sites, in the order of model.CAUSES
-    communes: int
-    communes_lost: int
-    communes_partly: int
-
-
-@dataclass(frozen=True, slots=True)
 class IncidentRow:
     """One incident in a list. ``site`` is the page to go to, empty when its subject is of no site."""
 
@@ -98,70 +81,6 @@ class SensorRow:
     word: str  # what the value is called, where it stands for something
     quality: Quality
     moved: Moved | None
-
-
-def condition_of(state: State, subject: Subject) -> tuple[Condition, float]:
-    """The condition and since when; unknown since 0 where nothing has been concluded yet."""
-    verdict = state.verdicts.get(subject)
-    return (verdict.condition, verdict.since) if verdict else ("unknown", 0.0)
-
-
-def sites_in_service(state: State, now: float, zone: tzinfo) -> list[Site]:
-    """The sites that count today, in the order of the inventory."""
-    today = datetime.fromtimestamp(now, zone).date().isoformat()
-    return [
-        site
-        for site in state.inventory.sites.values()
-        if (not site.since or site.since <= today) and (not site.until or today < site.until)
-    ]
-
-
-def open_incidents(state: State) -> list[Incident]:
-    """Nodes and netmon first, then by severity, the newest first."""
-    rank = {"critical": 0, "warning": 1, "info": 2}
-    return sorted(
-        (incident for incident in state.incidents.values() if incident.open),
-        key=lambda i: (i.subject.kind not in ("netmon", "node"), rank[i.severity], -i.began_at, i.id),
-    )
-
-
-def incident_of_site(state: State) -> dict[str, Incident]:
-    """For each troubled site the open incident that explains it: its own outage before that of something above it."""
-    found: dict[str, Incident] = {}
-    ranked = sorted(open_incidents(state), key=lambda i: i.kind != "outage")  # an outage before an alert
-    for incident in ranked:
-        if site := site_of(state, incident.subject):
-            found.setdefault(site, incident)
-    for incident in ranked:
-        for child in incident.children:
-            found.setdefault(child, incident)
-    return found
-
-
-def headline(state: State, now: float, zone: tzinfo) -> Headline:
-    """Counted over the sites in service; communes by unit code (MESSAGES.md, the morning sentence)."""
-    explained = incident_of_site(state)
-    conditions: Counter[str] = Counter()
-    causes: Counter[str] = Counter()
-    communes: dict[str, list[bool]] = {}
-    sites = sites_in_service(state, now, zone)
-    for site in sites:
-        condition = condition_of(state, Subject("site", site.id))[0]
-        conditions[condition] += 1
-        if condition in LOST:
-            incident = explained.get(site.id)
-            causes[incident.cause.kind if incident and incident.kind == "outage" else "unknown"] += 1
-        if site.level == "commune" and site.unit_code:
-            communes.setdefault(site.unit_code, []).append(condition in LOST)
-    return Headline(
-        up=sum(conditions[c] for c in REACHABLE),
-        total=len(sites),
-        conditions=dict(conditions),
-        causes={cause: causes[cause] for cause in CAUSES if causes[cause]},
-        communes=len(communes),
-        communes_lost=sum(all(lost) for lost in communes.values()),
-        communes_partly=sum(any(lost) and not all(lost) for lost in communes.values()),
-    )
 
 
 def areas(state: State, now: float, zone: tzinfo) -> list[AreaView]:
@@ -281,20 +200,6 @@ def explained_sensors(state: State) -> int:
 def _sensor_state(state: State, sensor: Sensor) -> str:
     view = state.sensors.get(sensor.id)
     return view.state if view else "unknown"
-
-
-def site_of(state: State, subject: Subject) -> str:
-    """The site a subject belongs to; empty if it belongs to none."""
-    inventory = state.inventory
-    if subject.kind == "site":
-        return subject.id if subject.id in inventory.sites else ""
-    tables: dict[str, Mapping[str, object]] = {
-        "line": inventory.lines,
-        "device": inventory.devices,
-        "sensor": inventory.sensors,
-        "gateway": inventory.gateways,
-    }
-    return str(getattr(tables.get(subject.kind, {}).get(subject.id), "site", ""))
 
 
 def nodes(state: State) -> list[tuple[Node, Condition]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from netmon import counts
 from netmon.alerts.messages_facts import Texts
 from netmon.model import CONDITIONS, Evidence, Figure, Incident, TimelineEntry
 from netmon.sensor_means import SLOT_S
@@ -227,11 +228,11 @@ class Renderer:
         state = self.state
         context: dict[str, object]
         if name == "headline":
-            context = {"h": pages.headline(state, now, self.zone)}
+            context = {"h": counts.headline(state, now, self.zone)}
         elif name == "notices":
             context = {"notices": self.notices(now)}
         elif name == "incidents":
-            rows = pages.open_incidents(state)
+            rows = counts.open_incidents(state)
             context = {"rows": [pages.incident_row(state, i) for i in rows[:MOST_ROWS]], "total": len(rows)}
         elif name == "sensors":
             troubled = pages.troubled_sensors(state, self.language)

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from netmon import inventory
+from netmon.alerts.brief import render_morning
 from netmon.alerts.messages import Message, kind_of, render
 from netmon.alerts.messages_digest import render_digest
 from netmon.alerts.plan_storm import Storm
-from netmon.model import Area, Change, Contact, Incident, Site, Subject
+from netmon.model import AlertState, Area, Cause, Change, Contact, Incident, Site, Subject, labels
 from netmon.state import State
 from netmon.vietnamese import SMS_LENGTH, SMS_SAFE, sms_text
 from netmon.words import Words, load_words
@@ -44,9 +45,9 @@ def page(messages: list[tuple[str, str, Message]]) -> str:
     return "\n".join(found)
 
 
-def tell(change: Change, words: Words, form: str, flapping: bool = False, **more: object) -> Message:
+def tell(change: Change, words: Words, form: str, special: str = "", **more: object) -> Message:
     return render(
-        change, state(), words, CONFIG, form, TECHNICIAN, zone=ZONE, now=change.at, why=WHY, flapping=flapping, **more  # type: ignore[arg-type]
+        change, state(), words, CONFIG, form, TECHNICIAN, zone=ZONE, now=change.at, why=WHY, special=special, **more  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -55,12 +56,31 @@ def test_message(name: str) -> None:
     compare(name, page([(lang, form, tell(CASES[name], WORDS[lang], form)) for lang in ("vi", "en") for form in FORMS]))
 
 
-def test_message_of_flapping() -> None:
-    change = Change("opened", replace(OPEN["unknown"], flaps=11), NOW)
+@pytest.mark.parametrize("special", ["flapping", "escalated"])
+def test_message_of_its_own(special: str) -> None:
+    change = Change("opened", replace(OPEN["unknown"], flaps=11), NOW + (1800 if special == "escalated" else 0))
     compare(
-        "flapping",
-        page([(lang, form, tell(change, WORDS[lang], form, True)) for lang in ("vi", "en") for form in FORMS]),
+        special,
+        page([(lang, form, tell(change, WORDS[lang], form, special)) for lang in ("vi", "en") for form in FORMS]),
     )
+
+
+def test_the_brief_of_the_morning() -> None:
+    world = state()
+    for number, (site, cause) in enumerate((("p4", "power"), ("p5", "line")), 1044):
+        found = replace(OPEN["power"], id=number, subject=Subject("site", site), cause=Cause(cause, True))  # type: ignore[arg-type]
+        world.incidents[number] = found
+    blind = replace(OPEN["blind"], id=1040, began_at=NOW - 7200, good_since=NOW - 6900, closed_at=NOW - 6840)
+    world.incidents[blind.id] = blind
+    key = "SensorStuck", labels(sensor="heat")
+    world.alerts[key] = AlertState(*key, "info", 1.0, 1.0, NOW, NOW, Subject("sensor", "heat"), "owner", "daily")
+    reader, mine = replace(TECHNICIAN, audiences=("noc",)), list(world.incidents.values())
+    briefs = [
+        (lang, form, render_morning(mine, world, WORDS[lang], CONFIG, form, reader, zone=ZONE, now=NOW))
+        for lang in ("vi", "en")
+        for form in ("short", "long")
+    ]
+    compare("morning", page(briefs))
 
 
 def test_message_with_details_and_links() -> None:
@@ -72,7 +92,9 @@ def test_message_with_details_and_links() -> None:
 
 
 @pytest.mark.parametrize(
-    "storm", [Storm("storm", 3, NOW - 1800, NOW + 3600), Storm("started", 0, NOW - 30)], ids=lambda s: s.kind
+    "storm",
+    [Storm("storm", 3, NOW - 1800, NOW + 3600), Storm("started", 0, NOW - 30), Storm("quiet", 0, NOW - 30)],
+    ids=lambda s: s.kind,
 )
 def test_digest(storm: Storm) -> None:
     world = state()
@@ -90,7 +112,16 @@ def test_digest(storm: Storm) -> None:
 
 
 def test_no_golden_file_is_left_over() -> None:
-    known = {*CASES, "flapping", "full_detail", "digest_storm", "digest_started"}
+    known = {
+        *CASES,
+        "flapping",
+        "escalated",
+        "full_detail",
+        "digest_storm",
+        "digest_started",
+        "digest_quiet",
+        "morning",
+    }
     assert {path.stem for path in HERE.glob("*.txt")} == known
 
 
@@ -109,10 +140,10 @@ def texts(world: State, site: Site, area: Area, words: Words) -> list[tuple[str,
         if change.kind == "closed":
             moved = replace(moved, good_since=NOW, closed_at=NOW)
         told = Change(change.kind, moved, AT)
-        for flapping in (False, True):
+        for special in ("", "flapping", "escalated"):
             reader = Contact("x", "X", "+84912345678", audiences=("technician",))
-            message = render(told, world, words, CONFIG, "sms", reader, zone=ZONE, now=AT, flapping=flapping)
-            found.append((f"{name} {kind_of(told)} {flapping}", message.body))
+            message = render(told, world, words, CONFIG, "sms", reader, zone=ZONE, now=AT, special=special)
+            found.append((f"{name} {kind_of(told)} {special}", message.body))
     return found
 
 

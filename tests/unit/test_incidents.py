@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -364,7 +366,17 @@ def test_alert_opens_closes_and_reopens() -> None:
     assert world.told(world.run(100)) == []  # not heard: nobody knows whether it is over
 
 
-@pytest.mark.parametrize("tell", ["hours", "daily", "page", "verdict"])
+def test_an_alert_for_office_hours_is_told_when_they_begin() -> None:
+    world = World(now=T0 + 3600 * 9)  # 06:13 in Asia/Ho_Chi_Minh
+    world.alert("SnmpSilent", Subject("device", "r-b3"), tell="hours", site="b3")
+    world.run(2)
+    (incident,) = world.book.open.values()
+    opens = datetime.fromtimestamp(incident.tell_at, ZoneInfo("Asia/Ho_Chi_Minh"))
+    assert (opens.hour, opens.minute) == (7, 0)
+    assert 0 < incident.tell_at - world.now < 86400
+
+
+@pytest.mark.parametrize("tell", ["daily", "page", "verdict"])
 def test_only_alerts_to_be_told_now_open_incidents(tell: str) -> None:
     world = World()
     world.alert("SnmpSilent", Subject("device", "r-b3"), tell=tell, site="b3")

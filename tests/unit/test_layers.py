@@ -40,6 +40,7 @@ PURE = (
     "collectors.snmp.trap_decode",
     "collectors.snmp.trap_usm",
     "collectors.snmp.values",
+    "counts",
     "events",
     "figures",
     "fold",

@@ -187,7 +187,7 @@ def test_a_storm_is_one_digest_with_nodes_alone() -> None:
     for incident in late[:3]:
         world.close(incident)
     assert world.step(60) == [], "held for the next digest"
-    assert who(world.step(500)) == [("an", "digest"), ("noc", "digest")]
+    assert who(world.step(500)) == [("an", "digest"), ("noc", "digest"), ("noc", "escalated")]  # the node: 10 min
     assert world.step(900) == []
 
 

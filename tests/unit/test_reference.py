@@ -118,12 +118,13 @@ sensors: [{id: "z", x: 1}]
 gateways: [{id: "g", x: 1}]
 decoders: [{id: "j", x: 1}, {id: "k", fields: {v: {path: "v", x: 1}}}]
 contacts: [{id: "c", x: 1}]
+rosters: [{id: "r", x: 1}]
 credentials: [{id: "v2", x: 1}, {id: "v3", version: "3", x: 1}]
 """
 SECTIONS = {  # what a problem says it is about -> heading of its table; those of a part come after those of the whole
     'area "a"': "areas", 'node "n"': "nodes", 'site "s"': "sites", 'site "s", line "l"': "lines",
     'site "s", device "d"': "devices", 'sensor type "t"': "sensor_types", 'sensor "z"': "sensors",
-    'gateway "g"': "gateways",
+    'gateway "g"': "gateways", 'roster "r"': "rosters",
     'decoder "j"': "decoders", 'decoder "k"': "field", 'contact "c"': "contacts",
     'credential "v2"': "credentials", 'credential "v3"': "credentials",
 }  # fmt: skip

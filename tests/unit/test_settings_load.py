@@ -36,13 +36,16 @@ influx: {url: "http://127.0.0.1:8086", org: "o", bucket: "b", token: {file: "tok
          interval: 1s, spool_max_bytes: 200MB}
 alerts: {evaluate: 1s, recovered: 2s, reopen: 3s, degraded: 4s, upstream_ratio: 0.5,
          tell_after: {commune: 5s, hamlet: 6s},
-         storm_incidents: 9, storm_window: 1m, thresholds: {DeviceCpuHigh: 0.5}}
+         storm_incidents: 9, storm_window: 1m, storm_digests: [5m], storm_then: 2h, flap_changes: 4, flap_window: 10m,
+         quiet_hours: "23:00-05:00", quiet_levels: ["hamlet"], escalate_node: 5m, escalate: 20m,
+         office_hours: "08:00-16:00", morning: "07:00", thresholds: {DeviceCpuHigh: 0.5}}
 notify:
   enabled: false
   retry: [1s, 1s, 2s]
   noc_phone: "0271"
   channels:
     sms: {kind: "http", url: {env: "URL"}, form: "sms", detail: "full", fallback: "am", method: "PUT",
+          per_minute: 6, burst: 2,
           headers: {Authorization: {env: "AUTH"}, Content-Type: "application/json"}, body: "{}", success: "ok|1"}
     am: {kind: "alertmanager", url: "http://am.example.invalid:9093"}
 web: {host: "0.0.0.0", port: 80, token: {env: "TOKEN"}, public_url: "https://x.invalid"}

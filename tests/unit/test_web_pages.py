@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from netmon import counts
 from netmon.alerts.catalog import load_catalog
 from netmon.model import CAUSES, CONDITIONS, SENSOR_STATES, Gateway, Incident, Subject, TimelineEntry, labels
 from netmon.sensor_means import SLOT_S
@@ -32,7 +33,7 @@ def text_of(html: str) -> str:
 
 
 def test_headline_counts_every_site_once():
-    head = pages.headline(wall_state.state(), NOW, ZONE)
+    head = counts.headline(wall_state.state(), NOW, ZONE)
     assert (head.up, head.total) == (286, 310)
     assert head.conditions == {"up": 284, "degraded": 2, "down": 4, "unreachable": 19, "unknown": 1}
     assert head.causes == {"power": 2, "line": 1, "upstream": 19, "unknown": 1}
@@ -40,7 +41,7 @@ def test_headline_counts_every_site_once():
 
 
 def test_communes_are_counted_by_unit_code():
-    head = pages.headline(wall_state.state(), NOW, ZONE)
+    head = counts.headline(wall_state.state(), NOW, ZONE)
     # bu-na: nine communes with two sites and one with one; song-ba-04/05 share one; two more lost one of two sites
     assert (head.communes, head.communes_lost, head.communes_partly) == (133, 11, 2)
 
@@ -52,14 +53,14 @@ def test_a_site_out_of_service_is_in_no_count():
     sites["tinh-01"] = replace(sites["tinh-01"], since="2026-11-24")
     sites["tinh-02"] = replace(sites["tinh-02"], since="2026-11-23", until="2026-11-24")
     state.inventory = replace(state.inventory, sites=sites)
-    assert pages.headline(state, NOW, ZONE).total == 308
+    assert counts.headline(state, NOW, ZONE).total == 308
     shown = {tile.id for area in pages.areas(state, NOW, ZONE) for tile in area.tiles}
     assert "tinh-02" in shown
     assert not shown & {"tinh-00", "tinh-01"}
 
 
 def test_nothing_is_known_before_anything_was_judged():
-    head = pages.headline(State(wall_state.inventory()), NOW, ZONE)
+    head = counts.headline(State(wall_state.inventory()), NOW, ZONE)
     assert (head.up, head.conditions, head.causes) == (0, {"unknown": 310}, {})
 
 
@@ -73,15 +74,15 @@ def test_areas_hold_all_sites_in_the_order_of_the_inventory():
 
 def test_a_lost_site_points_to_its_own_incident_before_that_of_the_node():
     state = wall_state.state()
-    assert pages.incident_of_site(state)["bu-na-05"].id == 1050
+    assert counts.incident_of_site(state)["bu-na-05"].id == 1050
     own = replace(state.incidents[1051], id=1060, subject=Subject("site", "bu-na-05"))
     state.incidents[1060] = own
-    assert pages.incident_of_site(state)["bu-na-05"].id == 1060
-    assert pages.headline(state, NOW, ZONE).causes == {"power": 3, "line": 1, "upstream": 18, "unknown": 1}
+    assert counts.incident_of_site(state)["bu-na-05"].id == 1060
+    assert counts.headline(state, NOW, ZONE).causes == {"power": 3, "line": 1, "upstream": 18, "unknown": 1}
 
 
 def test_open_incidents_nodes_first_then_severity_then_the_newest():
-    assert [i.id for i in pages.open_incidents(wall_state.state())] == [1050, 1054, 1056, 1053, 1051, 1052, 1055]
+    assert [i.id for i in counts.open_incidents(wall_state.state())] == [1050, 1054, 1056, 1053, 1051, 1052, 1055]
 
 
 def test_troubled_sensors_are_listed_and_explained_ones_counted():

@@ -67,6 +67,10 @@ class Desk:
         made = self.state.plans.silences[1] = replace(silence, id=1)
         return made
 
+    async def storm_duty(self, hours: float, who: str) -> float:
+        self.state.plans.storm_duty_until = wall_state.NOW + hours * 3600
+        return self.state.plans.storm_duty_until
+
     async def end_silence(self, number: int, who: str) -> Silence | None:
         silence = self.state.plans.silences.get(number)
         return silence and replace(silence, end_at=wall_state.NOW, ended_by=who)
