@@ -94,7 +94,7 @@ class Text:
         """The value stands where its key is: of an alias only the place of its anchor is known."""
         start, end = self._at(key.end_mark), self._at(value.start_mark)
         if end < start or not re.fullmatch(r"\s*:(\s|#.*)*", self.text[start:end]):
-            raise CannotEdit("is written with an alias, an anchor or a tag")
+            raise CannotEdit("is written with an alias")
 
     def _replace(self, key: yaml.Node, value: yaml.Node, text: str) -> Edit:
         self._after_key(key, value)

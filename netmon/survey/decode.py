@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from netmon.addresses import normal
 from netmon.collectors.snmp.ports import HIGHEST_GAUGE, port_names
 from netmon.rawvalues import Oid, Value, as_text
 from netmon.survey.facts import DeviceFacts, Neighbour, OwnAddress, Peer, SeenPort
@@ -40,6 +41,7 @@ OBJECTS: Mapping[str, Oid] = {
     "lldpRemPortDesc": (*LLDP, 4, 1, 1, 8),
     "lldpRemSysName": (*LLDP, 4, 1, 1, 9),
     "lldpRemSysCapEnabled": (*LLDP, 4, 1, 1, 12),
+    "lldpRemManAddr": (*LLDP, 4, 2, 1, 2),  # not accessible, but RouterOS has it, and the address nowhere else
     "lldpRemManAddrIfSubtype": (*LLDP, 4, 2, 1, 3),
     "ipAddressIfIndex": (1, 3, 6, 1, 2, 1, 4, 34, 1, 3),
     "ipAddressPrefix": (1, 3, 6, 1, 2, 1, 4, 34, 1, 5),
@@ -181,14 +183,23 @@ def _address(octets: bytes) -> str:
     return ipaddress.ip_address(octets).compressed if len(octets) in (4, 16) else ""
 
 
+def _any_address(value: Value) -> str:
+    """An address as octets or as text."""
+    try:
+        return _address(value) or normal(as_text(value)) if isinstance(value, bytes) else ""
+    except ValueError:
+        return ""
+
+
 def useful(address: str) -> bool:
     """Whether an address can tell one device from another: no loopback (but in a laboratory), link-local or multicast.
 
     A province is simulated within 127.0.0.0/8; what every host has is 127.0.0.1 and its like.
     """
-    if not address:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
         return False
-    ip = ipaddress.ip_address(address)
     if ip.is_loopback:
         return ip.version == 4 and int(ip) >> 8 != 0x7F0000
     return not (ip.is_unspecified or ip.is_link_local or ip.is_multicast)
@@ -257,6 +268,9 @@ def _neighbours(
         whole = len(index) > 5 and (index[3], index[4], len(octets)) in ((1, 4, 4), (2, 16, 16))
         if whole and useful(address := _address(octets)):
             addresses.setdefault(index[:3], []).append(translate(address))
+    for index, value in tables.get("lldpRemManAddr", _NONE).items():
+        if useful(address := _any_address(value)):
+            addresses.setdefault(index[:3], []).append(translate(address))
     for index, chassis in tables.get("lldpRemChassisId", _NONE).items():
         if len(index) != 3:
             continue
@@ -270,7 +284,7 @@ def _neighbours(
             name=text(of("lldpRemSysName")),
             chassis=_chassis(of("lldpRemChassisIdSubtype"), chassis),
             port_ids=tuple(dict.fromkeys(word for word in words if word)),
-            addresses=tuple(addresses.get(index, ())),
+            addresses=tuple(dict.fromkeys(addresses.get(index, ()))),
             capabilities=_capabilities(of("lldpRemSysCapEnabled")),
         )
 

@@ -142,11 +142,11 @@ def _strangers(network: Network, told: set[tuple[str, str]]) -> Iterator[Differe
 
 def _stranger(network: Network, sightings: list[Heard], taken: set[str]) -> Difference:
     first = sightings[0]
-    seen = ", ".join(f"{h.by} on port {h.neighbour.port}" if h.neighbour.port else h.by for h in sightings[:3])
+    seen = ", ".join(f"{h.by} on port {h.on}" if h.on else h.by for h in sightings[:3])
     more = f" and {len(sightings) - 3} more" if len(sightings) > 3 else ""
     found = f"LLDP sees {describe(first)} at {seen}{more}"
     says = "the inventory knows no such device"
-    lines = [line for h in sightings if (line := network.line_at(h.by, h.neighbour.port))]
+    lines = [line for h in sightings if (line := network.line_at(h.by, h.on))]
     owner = network.inventory.devices[first.by]
     name = first.neighbour.name
     if len(lines) == len(sightings):  # at the outer end of lines: the telco's
@@ -157,7 +157,7 @@ def _stranger(network: Network, sightings: list[Heard], taken: set[str]) -> Diff
         line
         for h in sightings
         for line in network.inventory.lines.values()
-        if line.remote_device == h.by and line.remote_if_name == h.neighbour.port and not line.device
+        if not line.device and line.remote_device == h.by and network.base(h.by, line.remote_if_name) == h.on
     ]
     site = below[0].site if len(below) == 1 else owner.site
     fixes: tuple[Fix, ...] = ()

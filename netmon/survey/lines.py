@@ -25,7 +25,8 @@ class LineCheck:
         self.line, self.network, self.circuits, self.today = line, network, circuits, today
         facts = network.facts
         self.devices = [d for d in network.topology.devices_of(line.site) if d in facts and facts[d].ports]
-        self.stated: Place = (line.device, line.if_name)
+        self.stated: Place = line.device, network.base(line.device, line.if_name)
+        self.far: Place = line.remote_device, network.base(line.remote_device, line.remote_if_name)
         self.place: Place | None = None  # where the line runs at the site, as far as can be told
         self.used: list[Heard] = []  # neighbours that were told about here
 
@@ -59,17 +60,17 @@ class LineCheck:
             for port in _bases(facts[device].ports, self._has_circuit):
                 strong.setdefault((device, port), []).append(f"circuit {line.circuit} is in its ifAlias")
             for heard in self.network.towards.get(device, ()):
-                if heard.by == line.remote_device and heard.neighbour.port == line.remote_if_name and heard.port:
-                    text = f"LLDP of {heard.by} sees it on port {heard.neighbour.port}"
+                if (heard.by, heard.on) == self.far and heard.port:
+                    text = f"LLDP of {heard.by} sees it on port {heard.on}"
                     strong.setdefault((device, heard.port), []).append(text)
             held = {own.port for own in facts[device].addresses if own.address == line.probe.address}
             for port in _bases(facts[device].ports, lambda p, held=held: p.name in held):  # type: ignore[misc]
                 weak.setdefault((device, port), []).append(f"address {line.probe.address} is on it")
             for heard in self.network.sees.get(device, ()) if line.remote_device else ():
                 far = heard.who.device if heard.who else ""
-                if (far, heard.port) == (line.remote_device, line.remote_if_name) and heard.neighbour.port:
+                if (far, heard.port) == self.far and heard.on:
                     text = f"LLDP sees port {heard.port} of {far} there"
-                    strong.setdefault((device, heard.neighbour.port), []).append(text)
+                    strong.setdefault((device, heard.on), []).append(text)
         return strong, weak
 
     def _near(self) -> Iterator[Difference]:
@@ -78,8 +79,7 @@ class LineCheck:
         facts = self.network.facts.get(device)
         known = facts is not None and bool(facts.ports)
         says = f"the inventory says port {name} of {device}" if name else "the inventory names no port"
-        here = {place for place in strong if place[0] == device and name and part_of(place[1], name)}
-        if not name or (known and self._port(self.stated) is None) or (known and strong and not here):
+        if not name or (known and (self._port(self.stated) is None or (strong and self.stated not in strong))):
             missing = bool(name) and self._port(self.stated) is None
             best = strong or weak
             lead = f"{device} has no port {name}; " if missing else ""
@@ -131,9 +131,9 @@ class LineCheck:
                 text = f"LLDP of {device} sees it on port {name}"
                 found.setdefault((heard.who.device, heard.port), []).append(text)
         for heard in self.network.towards.get(device, ()):
-            if heard.port == name and heard.neighbour.port and self.network.inventory.devices[heard.by].node:
+            if heard.port == name and heard.on and self.network.inventory.devices[heard.by].node:
                 text = f"LLDP of {heard.by} sees port {name} of {device} there"
-                found.setdefault((heard.by, heard.neighbour.port), []).append(text)
+                found.setdefault((heard.by, heard.on), []).append(text)
         whole = {at[0] for at in found if at[1]}
         found = {at: why for at, why in found.items() if at[1] or at[0] not in whole}
         if not found and self.line.circuit:
@@ -145,13 +145,13 @@ class LineCheck:
 
     def _far(self) -> Iterator[Difference]:
         line, network = self.line, self.network
-        remote, port = line.remote_device, line.remote_if_name
+        remote, port = self.far
         says = f"the inventory says port {port} of {remote}" if remote else "the inventory names no other end"
         known = remote in network.facts and bool(network.facts[remote].ports)
         missing = known and self._port((remote, port)) is None
         lead = f"{remote} has no port {port}; " if missing else ""
         found = self._far_evidence() if self.place else {}
-        agrees = any(at[0] == remote and (not at[1] or part_of(at[1], port)) for at in found)
+        agrees = any(at[0] == remote and at[1] in ("", port) for at in found)
         if found and (missing or not agrees):
             places = sorted(found.items())
             shown = "; ".join(f"port {at[1]} of {at[0]} ({' and '.join(why)})" for at, why in places)
@@ -188,9 +188,10 @@ class LineCheck:
         nodes = {heard.who.node: heard for heard in near if heard.who and heard.who.node}
         if len(nodes) == 1 and line.parent not in nodes:
             node, heard = next(iter(nodes.items()))
-            text = f"LLDP of {heard.by} sees {describe(heard)} of {node} on port {heard.neighbour.port}"
+            text = f"LLDP of {heard.by} sees {describe(heard)} of {node} on port {heard.on}"
             # A node above the parent: it is passed by, or equipment of it lets LLDP through, which a person knows.
-            yield self._differ("parent", text, says, True, ("parent", node), sure=node not in above)
+            mended = not line.remote_device or bool(heard.who and heard.who.device)  # the other end is put right, too
+            yield self._differ("parent", text, says, True, ("parent", node), sure=node not in above and mended)
         if nodes:
             return
         sessions = {who.node: address for address, who in self._sessions() if who.node}

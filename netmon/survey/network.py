@@ -25,9 +25,10 @@ class Who(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """One neighbour, seen from one device, and who it is."""
+    """One neighbour, seen from one device, and who it is. Subinterfaces are their port: JunOS tells of ge-0/0/0.0."""
 
     by: str
+    on: str  # port of the device that sees it; "" if that is not to be told
     neighbour: Neighbour
     who: Who | None
     port: str  # of the neighbour, as netmon knows it; "" if that is not to be told
@@ -56,7 +57,7 @@ class Network:
         self._lines = {line.probe.address: line for line in inventory.lines.values() if line.probe.address}
         self._probed = {node.probe.address: node.id for node in inventory.nodes.values() if node.probe}
         self.heard = [
-            Heard(own, n, who, self._port_of(who, n))
+            Heard(own, self.base(own, n.port), n, who, self._port_of(who, n))
             for own, found in self.facts.items()
             for n in found.neighbours
             for who in (self.identify(n),)
@@ -67,7 +68,7 @@ class Network:
         self.towards: dict[str, list[Heard]] = {}  # by who is seen
         for heard in self.heard:
             self.sees.setdefault(heard.by, []).append(heard)
-            self.at.setdefault((heard.by, heard.neighbour.port), []).append(heard)
+            self.at.setdefault((heard.by, heard.on), []).append(heard)
             if heard.who and heard.who.device:
                 self.towards.setdefault(heard.who.device, []).append(heard)
 
@@ -136,14 +137,20 @@ class Network:
 
     def _port_of(self, who: Who | None, neighbour: Neighbour) -> str:
         facts = self.facts.get(who.device) if who else None
-        return find_port(facts.ports, neighbour.port_ids) if facts else ""
+        return self.base(facts.device, find_port(facts.ports, neighbour.port_ids)) if facts else ""
 
     # --- ports and lines ---------------------------------------------------------------------------------------------
+
+    def base(self, device: str, port: str) -> str:
+        """The physical port that a subinterface belongs to, else the port itself."""
+        facts = self.facts.get(device)
+        ports = facts.ports.values() if facts and port else ()
+        return next((p.name for p in ports if p.physical and part_of(port, p.name)), port)
 
     def line_at(self, device: str, port: str) -> Line | None:
         """The line that the inventory puts on a port of a site's device."""
         for line in self.inventory.lines.values():
-            if line.device == device and line.if_name == port:
+            if line.device == device and line.if_name and self.base(device, line.if_name) == port:
                 return line
         return None
 
