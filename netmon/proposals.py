@@ -15,7 +15,8 @@ from netmon.yamledit import CannotEdit, Edit, Text, unified
 
 @dataclass(slots=True)
 class Proposals:
-    """``sure``: those whose edits are in ``after`` (file -> its new bytes); ``unsure``: the others, and why."""
+    """``sure``: those whose edits are in ``after`` (file -> its new bytes); ``unsure``: the others, and what else is in
+    the way of their edits."""
 
     sure: list[Difference] = field(default_factory=list)
     unsure: list[tuple[Difference, str]] = field(default_factory=list)
@@ -32,7 +33,7 @@ def propose(
     for difference in differences:
         if not difference.sure:
             if difference.fixes or not difference.drift:
-                found.unsure.append((difference, "not sure"))
+                found.unsure.append((difference, ""))
             continue
         try:
             edits.append((difference, [_edit(fix, sources, texts) for fix in difference.fixes]))
@@ -108,7 +109,8 @@ def show(found: Proposals, sources: Sources) -> str:
         path = str(_whole(name).relative_to(base))
         out.append(unified(path, sources.texts[name], after).rstrip("\n"))
     for difference, why in found.unsure:
-        out.append(f"# unsure ({why}): {problem(difference, sources)}" + _would(difference))
+        reason = f" ({why})" if why else ""
+        out.append(f"# unsure{reason}: {problem(difference, sources)}{_would(difference)}")
     return "\n".join(out) + "\n" if out else ""
 
 

@@ -114,8 +114,8 @@ TELL = {
 # What a command ends with.
 ENDING = {
     "run": "Ends on SIGTERM or SIGINT with 0; with 1 if it cannot start or a part of it died. SIGHUP reloads.",
-    "check": "0: no mistake. 1: every mistake, or with `--live` every difference, was printed, one line each. Warnings do "
-    "not count.",
+    "check": "0: no mistake. 1: every mistake, or with `--live` every difference, was printed, one line each. Warnings "
+    "do not count.",
     "demo": "0 at its end or after Ctrl-C; 1 if it cannot start (such as a port in use) or a part of it died.",
     "sim": "0 after SIGTERM or Ctrl-C; 1 on a mistake in the inventory or the faults.",
     "poll": "0: every device answered. 1: one did not, or there is none of that name.",

@@ -64,7 +64,7 @@ def _addresses(device: SimDevice) -> Rows:
     for number, port in enumerate(device.ports, 1):
         line = device.world.inventory.lines.get(device.on(port).line)
         if line and line.device == device.device.id and line.probe.address:
-            held.setdefault(line.probe.address, number)
+            held[line.probe.address] = number
     if device.kind in ("huawei", "cisco"):
         held[f"2001:db8:{device.seed >> 16:x}:{device.seed & 0xFFFF:x}::1"] = lan
     for address, number in held.items():

@@ -49,6 +49,15 @@ class LineCheck:
     def _has_circuit(self, port: SeenPort) -> bool:
         return bool(self.line.circuit) and self.line.circuit in self.circuits.within(port.alias)
 
+    def _alone(self) -> bool:
+        """Whether this is the only line of its site of which neither circuit nor port is known."""
+        lines = (self.network.inventory.lines[name] for name in self.network.topology.lines_of(self.line.site))
+        return [line.id for line in lines if not line.circuit and not line.if_name] == [self.line.id]
+
+    def _has_a_free_circuit(self, port: SeenPort) -> bool:
+        found = self.circuits.within(port.alias)
+        return bool(found) and not any(circuit.casefold() in self.circuits.known for circuit in found)
+
     # --- the port at the site ----------------------------------------------------------------------------------------
 
     def _evidence(self) -> tuple[Evidence, Evidence]:
@@ -59,6 +68,8 @@ class LineCheck:
         for device in self.devices:
             for port in _bases(facts[device].ports, self._has_circuit):
                 strong.setdefault((device, port), []).append(f"circuit {line.circuit} is in its ifAlias")
+            for port in _bases(facts[device].ports, self._has_a_free_circuit) if self._alone() else ():
+                strong.setdefault((device, port), []).append("a circuit that no line has is in its ifAlias")
             for heard in self.network.towards.get(device, ()):
                 if (heard.by, heard.on) == self.far and heard.port:
                     text = f"LLDP of {heard.by} sees it on port {heard.on}"

@@ -120,6 +120,11 @@ MISTAKES: Mapping[str, tuple[str, str, str]] = {  # name -> (what is in sites.ym
     "no other end": (ONE_2_END, "}", ONE_2_END),
     "another end": ('remote_if_name: "GE0/0/2/2"', 'remote_if_name: "GE0/0/2/1"', 'remote_if_name: "GE0/0/2/2"'),
     "an end elsewhere": (EAST_END, 'remote_device: "r-core"\n        remote_if_name: "GE0/0/1/1"', EAST_END),
+    "neither port nor circuit": (
+        f'circuit: "TSL-0003", address: "127.9.1.3"{THREE}',
+        'address: "127.9.1.3"}',
+        f'circuit: "TSL-0003", address: "127.9.1.3"{THREE}',
+    ),
     "another parent": ('        parent: "n-east"', '        parent: "n-west"', 'parent: "n-east"'),
     "a port that is not there": (THREE, THREE.replace("GE0/0/8", "Dialer0"), THREE),
 }
@@ -130,8 +135,9 @@ def test_a_mistake_is_mended_and_then_there_is_none(tmp_path: Path, name: str) -
     old, new, wanted = MISTAKES[name]
     sites = changed(SITES, old, new)
     case = Case(tmp_path, sites=sites)
-    found = case.apply()
-    assert len(found.sure) >= 1
+    assert len(case.apply().sure) >= 1
+    while case.apply().sure:
+        pass
     after = (tmp_path / "sites.yml").read_text(encoding="utf-8")
     assert wanted in after
     assert case.differences() == []
