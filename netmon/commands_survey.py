@@ -100,6 +100,9 @@ def _see(args: argparse.Namespace) -> Seen:
     began = time.monotonic()
     facts = asyncio.run(ask())
     seconds = time.monotonic() - began
+    for found in facts.values():
+        for table, reason in sorted(found.failed.items()):
+            print(f"netmon: {found.device}: {table} was not read to its end ({reason})", file=sys.stderr)
     today = dt.datetime.now(dt.UTC).date().isoformat()  # the day of UTC, as everywhere a contract counts
     differences = [d for d in examine(inventory, facts, today) if _about(d, inventory, args.site, args.device)]
     return Seen(loaded, sources, facts, differences, seconds)

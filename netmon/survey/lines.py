@@ -90,8 +90,11 @@ class LineCheck:
         facts = self.network.facts.get(device)
         known = facts is not None and bool(facts.ports)
         says = f"the inventory says port {name} of {device}" if name else "the inventory names no port"
-        if not name or (known and (self._port(self.stated) is None or (strong and self.stated not in strong))):
-            missing = bool(name) and self._port(self.stated) is None
+        port = self._port(self.stated)
+        # A dialer, VLAN or aggregate that the inventory names runs over some port: a circuit on that says nothing else.
+        moved = port is not None and port.physical and strong and self.stated not in strong
+        if not name or (known and (port is None or moved)):
+            missing = bool(name) and port is None
             best = strong or weak
             lead = f"{device} has no port {name}; " if missing else ""
             if len(best) == 1:
@@ -228,7 +231,7 @@ class LineCheck:
     def _speed(self) -> Iterator[Difference]:
         port = self._port(self.place) if self.place else None
         contract = next((c for c in reversed(self.line.contracts) if c.since <= self.today), None)
-        if port is None or contract is None or not port.speed_bps or port.oper_up is False:
+        if port is None or not port.physical or contract is None or not port.speed_bps or port.oper_up is False:
             return
         promised = max(contract.down_bps, contract.up_bps)
         if port.speed_bps < promised:

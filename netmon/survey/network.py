@@ -102,12 +102,10 @@ class Network:
         told = [mac for mac in (neighbour.chassis, *neighbour.port_ids) if mac in self._macs]
         found = {self._macs[mac] for mac in told}
         if not found:
-            found = {who.device for a in neighbour.addresses if (who := self.at_address(a)) and who.device}
-        if not found and (named := self.by_name(neighbour.name)):
-            facts = self.facts.get(named)
-            # Its chassis is another one than that device says it has: the same name at two places.
-            if not (facts and facts.chassis and neighbour.chassis and facts.chassis != neighbour.chassis):
-                found = {named}
+            at = {who.device: a in self._devices for a in neighbour.addresses if (who := self.at_address(a))}
+            found = {device for device, stated in at.items() if device and not self._another(device, neighbour, stated)}
+        if not found and (named := self.by_name(neighbour.name)) and not self._another(named, neighbour, True):
+            found = {named}
         if len(found) == 1:
             return self._who(next(iter(found)))
         if found:
@@ -115,8 +113,19 @@ class Network:
         for text in (neighbour.name, neighbour.chassis, *neighbour.addresses):
             if node := self._nodes.get(text.casefold()) if text else None:
                 return Who("", node)
-        nodes = {who.node for a in neighbour.addresses if (who := self.at_address(a))}
+        nodes = {who.node for a in neighbour.addresses if (who := self.at_address(a)) and not who.device}
         return Who("", nodes.pop()) if len(nodes) == 1 else None
+
+    def _another(self, device: str, neighbour: Neighbour, stated: bool) -> bool:
+        """Whether a neighbour's chassis is none of this device's MACs: the same name or private address twice.
+
+        Where the device does not tell its chassis, its ports' MACs decide; but for what the inventory itself states.
+        """
+        facts = self.facts.get(device)
+        if facts is None or not neighbour.chassis or (stated and not facts.chassis):
+            return False
+        macs = _macs(facts)
+        return bool(macs) and neighbour.chassis not in macs
 
     def at_address(self, address: str) -> Who | None:
         """Who has an address: by the inventory, else by what the devices themselves say."""
@@ -169,5 +178,5 @@ def part_of(port: str, base: str) -> bool:
 
 
 def _macs(facts: DeviceFacts) -> set[str]:
-    """What a device may be known by. A MAC of the software kind that vendors give every box is in no unique set."""
+    """What a device may be known by; one that several devices have is nobody's in ``Network``."""
     return {mac for mac in (facts.chassis, *(port.mac for port in facts.ports.values())) if mac}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netmon.model import Inventory
@@ -147,6 +147,7 @@ def test_a_mistake_is_mended_and_then_there_is_none(tmp_path: Path, name: str) -
     assert re.findall("#.*", after) == re.findall("#.*", sites)
 
 
+@settings(max_examples=25)  # each writes files, and reads them some times
 @given(st.sets(st.sampled_from(sorted(MISTAKES)), min_size=1))
 def test_any_mistakes_together_end_in_the_true_inventory(
     tmp_path_factory: pytest.TempPathFactory, names: set[str]
@@ -333,6 +334,32 @@ def test_names_that_many_have_mean_nobody(tmp_path: Path) -> None:
     assert [d.found for d in case.differences() if d.kind == "device"] == [
         'LLDP sees "MikroTik" (02:dd:00:00:00:01) at r-three on port GE0/0/8'
     ]
+
+
+def test_a_private_address_that_others_have_too_means_nobody(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    two, three = case.facts["r-two"], case.facts["r-three"]
+    lan = OwnAddress("192.168.88.1", "GE0/0/8")
+    case.facts["r-two"] = dataclasses.replace(two, addresses=(*two.addresses, lan))
+    heard = Neighbour("GE0/0/8", "ap", "02:dd:00:00:00:02", (), ("192.168.88.1",))
+    case.facts["r-three"] = dataclasses.replace(three, neighbours=(heard,))
+    assert [d.found for d in case.differences()] == [
+        'LLDP sees "ap" (02:dd:00:00:00:02, 192.168.88.1) at r-three on port GE0/0/8'
+    ]
+    same = dataclasses.replace(heard, chassis=two.chassis)
+    case.facts["r-three"] = dataclasses.replace(three, neighbours=(same,))
+    assert case.differences() == [], "with its chassis it is that device"
+
+
+def test_a_dialer_runs_over_a_port_and_is_as_fast_as_it_likes(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    one = case.facts["r-one"]
+    ports = {**one.ports, "Dialer0": SeenPort("Dialer0", 99, speed_bps=64000.0, oper_up=True)}
+    case.facts["r-one"] = dataclasses.replace(one, ports=ports)
+    sites = changed(SITES, f'if_name: "GE0/0/8"{CORE_END}', f'if_name: "Dialer0"{CORE_END}')
+    (tmp_path / "sites.yml").write_text(sites, encoding="utf-8")
+    case.load()
+    assert case.differences() == []
 
 
 def test_evidence_that_contradicts_itself_is_not_sure(tmp_path: Path) -> None:

@@ -90,4 +90,7 @@ async def _read(engine: Engine, device: Device, credential: Credential, translat
         for oid, rows in columns.rows.items()
     }
     facts = decode(device.id, credential.name, scalars, tables, translate)
-    return dataclasses.replace(facts, failed={NAMES[oid]: reason for oid, reason in columns.failed.items()})
+    failed = {NAMES[oid]: reason for oid, reason in columns.failed.items()}
+    # Half a table of ports would make the others ports that are not there.
+    ports = {} if {"ifName", "ifDescr", "ifOperStatus"} & failed.keys() else facts.ports
+    return dataclasses.replace(facts, ports=ports, failed=failed)
