@@ -32,7 +32,7 @@ MAPPING = {"fields": {"a": {"path": "v", "scale": 1e300}, "b": {"path": "n[0]", 
 
 @given(st.binary(max_size=60) | JSON.map(lambda v: json.dumps(v).encode()))
 def test_never_anything_but_records_or_a_decode_error(payload: bytes) -> None:
-    for decode in (senml.decode, lambda data, now: jsonmap.decode(data, now, MAPPING)):
+    for decode in (senml.decode, jsonmap.bind(MAPPING)):
         with contextlib.suppress(DecodeError):
             for record in decode(payload, NOW):
                 assert math.isfinite(record.value)

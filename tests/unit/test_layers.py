@@ -20,6 +20,7 @@ PURE = (
     "alerts",  # but for what stands below by name
     "collectors.mqtt.decode",
     "collectors.mqtt.intake",
+    "collectors.mqtt.plan",
     "collectors.probes.habit",
     "collectors.probes.reach",
     "collectors.probes.stamp_packet",
@@ -74,8 +75,10 @@ FILES = (
     "importer",
     "inventory",
     "inventory_check",
+    "inventory_decoders",
     "inventory_parts",
     "inventory_read",
+    "inventory_topics",
     "legacy_text",
     "mibs",
     "profile_check",

@@ -128,6 +128,10 @@ class Session:
         for chunk in _chunks(filters):
             self._client.unsubscribe(list(chunk))
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Once, without an acknowledgement: who asks asks again."""
+        self._client.publish(topic, payload, qos=0)
+
     def close(self) -> None:
         """Send DISCONNECT and what is still to be written, as far as the socket takes it at once."""
         if self.connected:

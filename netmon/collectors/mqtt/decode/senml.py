@@ -1,10 +1,11 @@
-"""SenML in JSON (RFC 8428): base fields, relative times and sums resolved; sections in the comments are of that RFC."""
+"""SenML (RFC 8428), here in JSON: base fields, relative times, sums. Sections in the comments are of that RFC."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
+from netmon.collectors.mqtt.decode.fields import as_number
 from netmon.collectors.mqtt.decode.record import DecodeError, Record, finite, parse_json
 
 VERSION = 10  # section 4.4: the version of this RFC; a higher one must not be processed
@@ -18,9 +19,13 @@ _TEXTS = ("bn", "bu", "n", "u", "vs", "vd")
 _VALUES = ("v", "vs", "vb", "vd")
 
 
-def decode(payload: bytes, received_at: float, mapping: Mapping[str, object] | None = None) -> list[Record]:
+def decode(payload: bytes, received_at: float) -> list[Record]:
     """All numbers of a pack; booleans become 0 and 1, texts and bytes are left out. Raises DecodeError."""
-    pack = parse_json(payload)
+    return decode_pack(parse_json(payload), received_at)
+
+
+def decode_pack(pack: object, received_at: float) -> list[Record]:
+    """As ``decode``, from what JSON or CBOR held. Raises DecodeError."""
     if not isinstance(pack, list):
         raise DecodeError("bad_senml", "a SenML pack is an array")
     if len(pack) > MAX_RECORDS:
@@ -34,7 +39,7 @@ def _checked(entry: object) -> dict[str, object]:
     for key, value in entry.items():
         if key.endswith("_"):  # section 4.4: must be understood, and we know none
             raise DecodeError("bad_senml", f"unknown field that must be understood: {key[:40]}")
-        if key in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float) or not finite(value)):
+        if key in _NUMBERS and (isinstance(value, bool) or as_number(value, {}) is None or not finite(value)):
             raise DecodeError("bad_senml", f"{key} is not a number")
         if key in _TEXTS and not isinstance(value, str):
             raise DecodeError("bad_senml", f"{key} is not a text")
