@@ -36,8 +36,8 @@ def name_decoders(draft: Draft, decoders: Collection[str], report: Report, *, co
     for sensor in list(draft.sensors.values()):
         if not sensor.decoder and sensor.topic:
             name = decoder_for(sensor.topic, draft.named)
-            draft.sensors[sensor.id] = replace(sensor, decoder=name)
-            if not name and complete:
+            draft.sensors[sensor.id] = replace(sensor, decoder=name if name in decoders else "")
+            if not name and complete and all(named.filter for named in draft.named):  # else the filter was told already
                 allowed = f'give it one, or a filter of "topics" that matches {sensor.topic}'
                 report("sensor", sensor.id, "decoder", '"decoder" is missing', allowed)
 
@@ -45,6 +45,7 @@ def name_decoders(draft: Draft, decoders: Collection[str], report: Report, *, co
 def check_topics(draft: Draft, report: Report) -> None:
     """Whose value it is follows from the topic: exact ones, and one place for all that a payload tells apart."""
     sources: dict[tuple[str, str, str], str] = {}
+    shared = {sensor.topic for sensor in draft.sensors.values() if sensor.device}
     places: dict[str, Sensor] = {}
     for sensor in draft.sensors.values():
         for key in ("topic", "presence"):
@@ -60,9 +61,9 @@ def check_topics(draft: Draft, report: Report) -> None:
         if sensor.topic and first != sensor.id:
             text = f'sensor "{first}" reads the same field of "{sensor.topic}"'
             report("sensor", sensor.id, "topic", text)
-        if not sensor.device:
+        if sensor.topic not in shared:
             continue
-        if form not in _WITH_DEVICE and "device" not in draft.mappings.get(sensor.decoder, {}):
+        if sensor.device and form not in _WITH_DEVICE and "device" not in draft.mappings.get(sensor.decoder, {}):
             allowed = f"only {', '.join(_WITH_DEVICE)}, and mappings with a path of that name, tell devices apart"
             report("sensor", sensor.id, "device", f'"device" with decoder "{sensor.decoder}"', allowed)
         other = places.setdefault(sensor.topic, sensor)

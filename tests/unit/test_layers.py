@@ -19,6 +19,7 @@ PURE = (
     "addresses",
     "alerts",  # but for what stands below by name
     "collectors.mqtt.decode",
+    "collectors.mqtt.explain",
     "collectors.mqtt.intake",
     "collectors.mqtt.plan",
     "collectors.probes.habit",
@@ -114,6 +115,7 @@ WIRING = (
     "cli",
     "commands",
     "commands_profiles",
+    "commands_sensors",
     "pipeline",
     "sim",
     "snmp_page",

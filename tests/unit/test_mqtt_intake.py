@@ -71,6 +71,46 @@ def test_word_that_a_device_is_gone_reaches_all_its_sensors_and_is_no_value() ->
     assert (here.readings, here.reason) == ([], "")
 
 
+def test_a_will_reaches_the_sensors_of_its_device_by_its_format_or_as_the_inventory_says() -> None:
+    sensors = {
+        "volts": Sensor("volts", "volt", "tele/den/SENSOR", "tasmota", field="ENERGY.Voltage"),
+        "room": Sensor("room", "temp", "zigbee2mqtt/a/b", "zigbee2mqtt", field="temperature"),
+        "own": Sensor("own", "temp", "x/1", "plain", presence="x/will"),
+    }
+    facts = Inventory(sensor_types=INVENTORY.sensor_types, sensors=sensors)
+    plan, problems = compile_plan(routes_of(facts), facts)
+    assert problems == []
+    gone = {}
+    for topic in plan.filters:
+        found = take(plan.get(topic) or (), b"offline", NOW, retained=True, skew_limit_s=300.0)
+        gone[topic] = [reading.sensor for reading in found.readings if reading.gone]
+    assert {topic: names for topic, names in gone.items() if names} == {
+        "tele/den/LWT": ["volts"],
+        "x/will": ["own"],
+        "zigbee2mqtt/a/b/availability": ["room"],
+        "zigbee2mqtt/bridge/state": ["room"],
+    }
+
+
+def test_devices_on_one_topic_are_told_apart_and_units_of_the_inventory_count() -> None:
+    sensors = {
+        "a": Sensor("a", "volt", "meters", "m", field="v", device="M-1"),
+        "b": Sensor("b", "volt", "meters", "m", field="v", device="m-2", unit="mV"),
+    }
+    facts = Inventory(
+        sensor_types=INVENTORY.sensor_types,
+        sensors=sensors,
+        mappings={"m": {"fields": {"v": {"path": "v"}}, "device": "id"}},
+    )
+    plan, _ = compile_plan(routes_of(facts), facts)
+    found = [
+        take(plan.get("meters") or (), json.dumps({"id": name, "v": 230}).encode(), NOW, retained=False, skew_limit_s=1)
+        for name in ("M-1", "M-2", "M-3")
+    ]
+    assert [[(r.sensor, r.value) for r in one.readings] for one in found] == [[("a", 230)], [("b", 0.23)], []]
+    assert found[2].reason == "no_value"
+
+
 def test_values_kept_by_the_device_say_nothing_of_its_clock() -> None:
     old = Record("temp", 20.0, "Cel", NOW - 9000, kind="old")
     found = take(

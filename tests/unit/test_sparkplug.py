@@ -209,4 +209,6 @@ def test_in_the_plan() -> None:
     assert heard("DDEATH", device="plc", by=again) == [("plc", "gone")]
     assert heard("NDEATH", by=again) == [("node", "gone"), ("plc", "gone")]
     assert again.get("spBv1.0/nuoc/NDATA/tram-2") is None
-    assert again.get("spBv1.0/nuoc/NCMD/tram-1") is None
+    [command] = again.get("spBv1.0/nuoc/NCMD/tram-1") or ()
+    assert [record.kind for record in command.decode(b"", NOW)] == ["here"], "our own command is nothing to put aside"
+    assert again.get("spBv1.0/STATE/host") is None

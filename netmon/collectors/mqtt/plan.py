@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from netmon.collectors.mqtt.decode import SPARKPLUG, Bound, DecodeError, Record, bind, form_of, presence, remembers
-from netmon.collectors.mqtt.decode.sparkplug import Address, Host, read_topic
+from netmon.collectors.mqtt.decode.record import HERE
+from netmon.collectors.mqtt.decode.sparkplug import NAMESPACE, Address, Host, is_command, read_topic
 from netmon.collectors.mqtt.decode.sparkplug_wire import rebirth_command
 from netmon.model import Inventory, Sensor
 
@@ -50,9 +51,14 @@ class Plan:
         return self._sparkplug(topic) if uses is None else uses
 
     def _sparkplug(self, topic: str) -> tuple[Use, ...] | None:
+        if not topic.startswith(f"{NAMESPACE}/"):
+            return None
         address = read_topic(topic)
-        devices = self._edges.get((address.group, address.edge)) if address else None
-        if address is None or devices is None:
+        if address is None:
+            # Commands of ours and of other hosts come with an edge node's messages.
+            return (Use(lambda payload, now: [HERE], ()),) if is_command(topic) else None
+        devices = self._edges.get((address.group, address.edge))
+        if devices is None:
             return None
         if address.kind == "NDEATH":
             sensors = tuple(routed for found in devices.values() for routed in found)

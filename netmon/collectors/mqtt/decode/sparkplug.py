@@ -40,6 +40,17 @@ class Address(NamedTuple):
         return f"{NAMESPACE}/{self.group}/NCMD/{self.edge}"
 
     @property
+    def published(self) -> list[str]:
+        """Filters of all that the edge node says, for itself and its devices."""
+        node = [f"{NAMESPACE}/{self.group}/{kind}/{self.edge}" for kind in _EDGE]
+        return node + [f"{NAMESPACE}/{self.group}/{kind}/{self.edge}/+" for kind in _DEVICE]
+
+    @property
+    def command_topics(self) -> list[str]:
+        """Filters of all that it is asked."""
+        return [self.command_topic, f"{NAMESPACE}/{self.group}/DCMD/{self.edge}/+"]
+
+    @property
     def filter(self) -> str:
         """Everything of the edge node: other devices' messages are needed to know its ``seq``."""
         return f"{NAMESPACE}/{self.group}/+/{self.edge}/#"
@@ -53,6 +64,10 @@ def read_topic(topic: str) -> Address | None:
     if (len(parts) == 4 and parts[2] in _EDGE) or (len(parts) == 5 and parts[2] in _DEVICE):
         return Address(parts[1], parts[2], parts[3], parts[4] if len(parts) == 5 else "")
     return None
+
+
+def is_command(topic: str) -> bool:
+    return topic.split("/")[2:3] in (["NCMD"], ["DCMD"])
 
 
 class Outcome(NamedTuple):
