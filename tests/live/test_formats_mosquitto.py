@@ -98,8 +98,7 @@ def test_every_format(
     client.subscribe("spBv1.0/nuoc/NCMD/tram-1", 1)
     try:
         daemon.start()
-        # Data of an edge node that the daemon has never heard: it asks for a birth, and gets one.
-        client.publish(*node.message("DDATA", [M(alias=7, value=99.0)], "plc"), qos=1)
+        # It asks the edge node, which it has never heard, for a birth, and gets one.
         for topic, file in SENT.items():
             client.publish(topic, (FOLDER / file).read_bytes(), qos=1).wait_for_publish(10)
         wait_until(

@@ -199,11 +199,17 @@ def test_in_the_plan() -> None:
         assert taken.reason == ""
         return [(r.sensor, "gone" if r.gone else json.dumps(r.value)) for r in taken.readings]
 
+    plan.ask_for_births(NOW - REBIRTH_EVERY_S)
+    assert list(plan.commands) == ["spBv1.0/nuoc/NCMD/tram-1"]
+    plan.commands.clear()
     assert heard("NDATA", M("Level", 1.0)) == []
     assert list(plan.commands) == ["spBv1.0/nuoc/NCMD/tram-1"]
     assert heard("NBIRTH", M("Level", 150.0, unit="cm", alias=1)) == [("node", "1.5")]
     assert heard("DBIRTH", M("Depth", 2.0, alias=2), device="plc") == [("plc", "2.0")]
     assert heard("DBIRTH", M("Depth", 9.0, alias=3), device="other") == []
+    plan.commands.clear()
+    plan.ask_for_births(NOW + 10 * REBIRTH_EVERY_S)
+    assert plan.commands == {}, "it was born, and nothing was missed since"
     again, _ = compile_plan(routes_of(INVENTORY), INVENTORY, plan)  # a reload keeps what was born
     assert heard("DDATA", M(alias=2, value=3.0), device="plc", by=again) == [("plc", "3.0")]
     assert heard("DDEATH", device="plc", by=again) == [("plc", "gone")]

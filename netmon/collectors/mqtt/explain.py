@@ -48,23 +48,22 @@ class Explained:
         off_s = skew(records, now)
         moved_s = 0.0 if retained else correction(off_s, self._limit_s)
         owners: dict[int, list[Routed]] = {}
+        values = [record for record in records if record.kind in ("value", "old")]
         for routed in sensors:
-            for record in chosen(records, routed[0].field, routed[0].device):
+            for record in chosen(values, routed[0].field, routed[0].device):
                 owners.setdefault(id(record), []).append(routed)
         words = [record.kind for record in records if record.kind in ("gone", "here")]
         if "gone" in words:
             self.lines.append(f"  gone: {', '.join(s.id for s, _ in sensors) or 'no sensor'}: stale from now on")
         elif words and len(words) == len(records):
             self.lines.append("  no values: the device is there, or what it sent is not believed (yet)")
-        for record in records:
-            if record.kind in ("gone", "here"):
-                continue
+        for record in values:
             self.lines.append(f"  {self._sent(record)}")
             for routed in owners.get(id(record), []):
                 self._taken(record, routed, moved_s, retained)
             if id(record) not in owners and sensors:
                 self.lines[-1] += "  -> no sensor"
-        if sensors and not owners and any(r.kind in ("value", "old") for r in records):
+        if sensors and not owners and values:
             asked = ", ".join(f'{s.id} ("{s.field}"{f" of {s.device}" if s.device else ""})' for s, _ in sensors)
             self.problem(f"no value for the sensors of this topic: {asked}")
 

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 IDLE_S = 0.2  # how soon a stop or new routes are noticed while no message comes
 CONNACK_S = 5.0
+COMMANDS_AT_ONCE = 20  # sent in one round: their answers are births, which are large
 
 
 class Ingest:
@@ -182,6 +183,7 @@ class Ingest:
         self._routes_changed.clear()
         wanted = self._filters
         session.subscribe(wanted)
+        self._committer.plan.ask_for_births(self._clock.now())
         with contextlib.suppress(SpoolError):  # a full disk: the note is brought up to date another time
             noted = json.loads(self._spool.get_note("mqtt_filters") or "[]")
             session.unsubscribe(sorted(set(noted) - set(wanted)))
@@ -191,7 +193,7 @@ class Ingest:
     def _send_commands(self, session: Session) -> None:
         """What decoders wish to ask of devices (Sparkplug: tell all your names again)."""
         commands = self._committer.plan.commands
-        while commands and session.connected:
+        for _ in range(min(len(commands), COMMANDS_AT_ONCE)):
             topic, payload = commands.popitem()
             session.publish(topic, payload)
             self.events["rebirth_asked"] += 1

@@ -37,14 +37,15 @@ def take(uses: Iterable[Use], payload: bytes, received_at: float, *, retained: b
         except DecodeError as error:
             reason, detail = error.reason, str(error)
             records = error.records
-        word = [record for record in records if record.kind in ("gone", "here")]
-        told = told or bool(word)
+        values = [record for record in records if record.kind in ("value", "old")]
+        told = told or len(values) < len(records)
+        gone = told and any(record.kind == "gone" for record in records)
         skew_s = skew(records, received_at)
         moved_s = 0.0 if retained else correction(skew_s, skew_limit_s, late_s)
         for sensor, unit in use.sensors:
-            if any(record.kind == "gone" for record in word):
+            if gone:
                 readings.append(Reading(sensor.id, math.nan, received_at, retained=retained, gone=True))
-            for record in chosen(records, sensor.field, sensor.device):
+            for record in chosen(values, sensor.field, sensor.device):
                 sent = sensor.unit or record.unit
                 value = convert(record.value, sent, unit)
                 if value is None:
@@ -58,15 +59,14 @@ def take(uses: Iterable[Use], payload: bytes, received_at: float, *, retained: b
     return Taken(readings, reason, detail, skew_s)
 
 
-def chosen(records: Sequence[Record], field: str, device: str = "") -> list[Record]:
+def chosen(values: Sequence[Record], field: str, device: str = "") -> Sequence[Record]:
     """The records a sensor means: by full name, else by short name. Names that could mean several mean none."""
-    values = [record for record in records if record.kind in ("value", "old")]
     if device:
         values = [record for record in values if record.device.casefold() == device.casefold()]
     if field:
         exact = [record for record in values if record.name == field]
         values = exact or [record for record in values if record.local == field]
-    return values if len({record.name for record in values}) == 1 else []
+    return values if len(values) == 1 or len({record.name for record in values}) == 1 else []
 
 
 def skew(records: Sequence[Record], received_at: float) -> float | None:

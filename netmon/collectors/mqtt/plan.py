@@ -50,6 +50,12 @@ class Plan:
         uses = self.uses.get(topic)
         return self._sparkplug(topic) if uses is None else uses
 
+    def ask_for_births(self, now: float) -> None:
+        """At every connect: values of edge nodes mean nothing before their births, and some speak rarely."""
+        for group, edge in self._edges:
+            if self._host.missing(group, edge, now):
+                self.commands[f"{NAMESPACE}/{group}/NCMD/{edge}"] = rebirth_command(now)
+
     def _sparkplug(self, topic: str) -> tuple[Use, ...] | None:
         if not topic.startswith(f"{NAMESPACE}/"):
             return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from netmon.collectors.mqtt.decode.fields import as_number
 from netmon.collectors.mqtt.decode.record import DecodeError, Record, finite, parse_json
 
 VERSION = 10  # section 4.4: the version of this RFC; a higher one must not be processed
@@ -39,7 +38,7 @@ def _checked(entry: object) -> dict[str, object]:
     for key, value in entry.items():
         if key.endswith("_"):  # section 4.4: must be understood, and we know none
             raise DecodeError("bad_senml", f"unknown field that must be understood: {key[:40]}")
-        if key in _NUMBERS and (isinstance(value, bool) or as_number(value, {}) is None or not finite(value)):
+        if key in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float) or not finite(value)):
             raise DecodeError("bad_senml", f"{key} is not a number")
         if key in _TEXTS and not isinstance(value, str):
             raise DecodeError("bad_senml", f"{key} is not a text")

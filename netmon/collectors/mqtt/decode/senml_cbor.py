@@ -8,6 +8,7 @@ from typing import Any
 import cbor2
 
 from netmon.collectors.mqtt.decode import senml
+from netmon.collectors.mqtt.decode.fields import HUGE
 from netmon.collectors.mqtt.decode.record import DecodeError, Record
 
 LABELS = {  # section 6, table 4
@@ -42,6 +43,8 @@ def _named(entry: object) -> object:
         name = LABELS.get(label, "") if isinstance(label, int) and not isinstance(label, bool) else label
         if not isinstance(name, str) or name in record:
             raise DecodeError("bad_senml", f"bad or repeated label: {str(label)[:40]}")
+        if isinstance(value, int) and not -HUGE < value < HUGE:
+            raise DecodeError("bad_senml", f"{name or label} is too large")
         if name:  # section 4.4: what is not known is left out
             record[name] = float(value) if isinstance(value, Decimal) else value
     if isinstance(data := record.get("vd"), bytes):  # section 6: a byte string here, base64 text in JSON

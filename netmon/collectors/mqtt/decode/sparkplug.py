@@ -115,11 +115,12 @@ class Host:
             if address.kind != "NDEATH":
                 edge.in_order = False
             raise
-        wanted = not edge.in_order and address.kind != "NDEATH"
-        if not wanted or (edge.asked_at is not None and 0 <= now - edge.asked_at < REBIRTH_EVERY_S):
-            return Outcome(records)
-        edge.asked_at = now
-        return Outcome(records, rebirth=True)
+        return Outcome(records, rebirth=not edge.in_order and address.kind != "NDEATH" and _may_ask(edge, now))
+
+    def missing(self, group: str, name: str, now: float) -> bool:
+        """Whether to ask this edge node for a birth without a word of it: who reports on change may be silent long."""
+        edge = self._edges.setdefault((group, name), _Edge())
+        return not edge.in_order and _may_ask(edge, now)
 
     def _step(self, edge: _Edge, address: Address, message: Any) -> list[Record]:
         if address.kind == "NDEATH":
@@ -167,6 +168,14 @@ class Host:
             if entry.HasField("alias"):
                 born.by_alias[entry.alias] = metric
         edge.born[device] = born
+
+
+def _may_ask(edge: _Edge, now: float) -> bool:
+    """Not more often than every so many seconds; notes that it is asked."""
+    if edge.asked_at is not None and 0 <= now - edge.asked_at < REBIRTH_EVERY_S:
+        return False
+    edge.asked_at = now
+    return True
 
 
 def _bd_seq(message: Any) -> int | None:
