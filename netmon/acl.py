@@ -5,7 +5,8 @@ Each topic has exactly one user who may publish on it, so that nobody moves anot
  - else one with an owner (a tenant): the owner, ``owner-NAME`` (in lower-case letters without marks)
  - else one at a site or a node: that place, ``site-ID`` or ``node-ID``
  - else the sensor itself, ``sensor-ID``
-netmon's own user may only read. What is not listed is denied (mosquitto.conf(5), acl_file).
+Its device's last will and, for Sparkplug, all topics of its edge node go with it. netmon's own user may only read, and
+ask edge nodes for a birth. What is not listed is denied (mosquitto.conf(5), acl_file).
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from netmon.collectors.mqtt.decode import SPARKPLUG
+from netmon.collectors.mqtt.decode.sparkplug import read_topic
+from netmon.collectors.mqtt.plan import presence_topics
 from netmon.config import MqttConfig
 from netmon.model import Inventory, Sensor
 from netmon.vietnamese import fold
@@ -36,17 +40,25 @@ def publisher(sensor: Sensor) -> str:
 def encode_acl(inventory: Inventory, mqtt: MqttConfig) -> tuple[str, list[str]]:
     """The file, the same for the same inventory; and what keeps it from being right, one line each."""
     sensors = [sensor for _, sensor in sorted(inventory.sensors.items()) if sensor.topic]
-    problems = list(_conflicts(sensors, mqtt))
+    published = [(topic, sensor) for sensor in sensors for topic in _published(sensor, inventory)]
+    problems = list(_conflicts(published, mqtt))
     topics: dict[str, set[str]] = {}
-    for sensor in sensors:
-        topics.setdefault(publisher(sensor), set()).add(sensor.topic)
+    commands: dict[str, set[str]] = {}
+    for topic, sensor in published:
+        topics.setdefault(publisher(sensor), set()).add(topic)
+        if sensor.decoder == SPARKPLUG and (address := read_topic(sensor.topic)):
+            commands.setdefault(publisher(sensor), set()).update(address.command_topics)
     parts = [
         f"# Written by `{COMMAND}`: change the inventory, not this file.\n"
-        f"# {len(topics)} users publish on {len({s.topic for s in sensors})} topics; what is not listed is denied.\n"
+        f"# {len(topics)} users publish on {len({t for t, _ in published})} topics; what is not listed is denied.\n"
     ]
-    filters = sorted(set(mqtt.topics)) or sorted({_room(sensor.topic) for sensor in sensors})
-    parts.append(_user(own_user(mqtt), "read", filters))
-    parts += [_user(user, "write", sorted(topics[user])) for user in sorted(topics)]
+    filters = sorted(set(mqtt.topics)) or sorted({_room(topic) for topic, _ in published})
+    asks = sorted(topic for found in commands.values() for topic in found if not topic.endswith("/+"))
+    parts.append(_user(own_user(mqtt), "read", filters) + _lines("write", asks))
+    parts += [
+        _user(user, "write", sorted(topics[user])) + _lines("read", sorted(commands.get(user, ())))
+        for user in sorted(topics)
+    ]
     return "\n".join(parts), problems
 
 
@@ -55,16 +67,23 @@ def own_user(mqtt: MqttConfig) -> str:
     return mqtt.username or mqtt.client_id
 
 
-def _conflicts(sensors: Sequence[Sensor], mqtt: MqttConfig) -> Iterable[str]:
+def _published(sensor: Sensor, inventory: Inventory) -> list[str]:
+    """All that its device publishes."""
+    address = read_topic(sensor.topic) if sensor.decoder == SPARKPLUG else None
+    own = address.published if address else [sensor.topic]
+    return [*own, *presence_topics(sensor, inventory)]
+
+
+def _conflicts(published: Sequence[tuple[str, Sensor]], mqtt: MqttConfig) -> Iterable[str]:
     owners: dict[str, str] = {}
     users: dict[str, Sensor] = {}
-    for sensor in sensors:
-        if _UNFIT.search(sensor.topic):
-            yield f'sensor "{sensor.id}": topic {sensor.topic!r} has control characters, or a space at an end'
+    for topic, sensor in published:
+        if _UNFIT.search(topic):
+            yield f'sensor "{sensor.id}": topic {topic!r} has control characters, or a space at an end'
         user = publisher(sensor)
-        first = users.setdefault(sensor.topic, sensor)
+        first = users.setdefault(topic, sensor)
         if (other := publisher(first)) != user:
-            yield f'topic "{sensor.topic}": sensor "{first.id}" has it from {other}, "{sensor.id}" from {user}'
+            yield f'topic "{topic}": sensor "{first.id}" has it from {other}, "{sensor.id}" from {user}'
         if user == own_user(mqtt):
             yield f'sensor "{sensor.id}": its user {user} is netmon\'s own'
         if user.startswith("owner-") and owners.setdefault(user, sensor.owner) != sensor.owner:
@@ -82,4 +101,8 @@ def _slug(text: str) -> str:
 
 
 def _user(name: str, access: str, topics: Iterable[str]) -> str:
-    return f"user {name}\n" + "".join(f"topic {access} {topic}\n" for topic in topics)
+    return f"user {name}\n" + _lines(access, topics)
+
+
+def _lines(access: str, topics: Iterable[str]) -> str:
+    return "".join(f"topic {access} {topic}\n" for topic in topics)

@@ -30,7 +30,7 @@ from netmon.alerts.rules import Evaluator, limits, threshold_figures
 from netmon.api_client import socket_path
 from netmon.clock import Clock
 from netmon.collectors.mqtt.ingest import Ingest
-from netmon.collectors.mqtt.intake import routes_of
+from netmon.collectors.mqtt.plan import routes_of
 from netmon.collectors.probes.prober import Prober
 from netmon.collectors.snmp.engine import Engine, Target
 from netmon.collectors.snmp.poller import Poller

@@ -71,7 +71,7 @@ def _ratio(text: str) -> float:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    from netmon import commands, commands_desk, commands_profiles
+    from netmon import commands, commands_desk, commands_profiles, commands_sensors
 
     parser = argparse.ArgumentParser(
         prog="netmon", description="Watches a province's data network and its sensors.", allow_abbrev=False
@@ -226,6 +226,25 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--reason", default="", metavar="TEXT", help="add: why")
     sub.add_argument("--alert", default="", metavar="NAME", help="add: only incidents of this alert")
+    sub = add(
+        "sensors",
+        commands_sensors.sensors,
+        "list the sensors, or try what a payload becomes",
+        "netmon sensors try 'tele/+/SENSOR' --seconds 60",
+    )
+    sub.add_argument("action", choices=("list", "try"), help="ask the daemon for all, or try a payload")
+    sub.add_argument(
+        "what", nargs="?", default="", metavar="FILE|TOPIC", help="try: one payload, or a topic to listen to"
+    )
+    sub.add_argument("--topic", default="", metavar="TOPIC", help="try FILE: the topic it would come on")
+    sub.add_argument(
+        "--decoder", default="", metavar="NAME", help="try: read it by this one, whatever the inventory says"
+    )
+    sub.add_argument(
+        "--seconds", type=_count, default=0, metavar="N", help="try TOPIC: how long to listen (default: 10)"
+    )
+    sub.add_argument("--count", type=_count, default=0, metavar="N", help="try TOPIC: end after N messages (0: any)")
+    sub.add_argument("--site", default="", metavar="ID", help="list: only this site")
     sub = add("rules", commands.rules, "work with the alert rules", "netmon rules export")
     sub.add_argument("action", choices=("export", "list"), help="write them for Prometheus, or list them")
     sub.add_argument("--output", default="", metavar="FILE", help="file to write ('-': standard output)")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from netmon.collectors.mqtt.decode import DECODERS
+from netmon.collectors.mqtt.decode import BUILT_IN, SPARKPLUG
 from netmon.inventory_read import Draft
+from netmon.inventory_topics import check_topics, name_decoders
 from netmon.model import Device, Gateway, Sensor
 from netmon.settings_load import Settings
 from netmon.yamlvalues import suggest
@@ -117,10 +118,11 @@ class Check:
 
     def _sensors(self) -> None:
         draft = self.draft
-        sources: dict[tuple[str, str], str] = {}
-        decoders = {*draft.mappings, *DECODERS}
-        for name in draft.mappings.keys() & DECODERS.keys():
+        decoders = {*draft.mappings, *BUILT_IN, SPARKPLUG}
+        for name in sorted(draft.mappings.keys() & {*BUILT_IN, SPARKPLUG}):
             self._report("decoder", name, "id", f'decoder "{name}" is built in')
+        name_decoders(draft, decoders, self._report, complete=self.complete)
+        check_topics(draft, self._report)
         for sensor in draft.sensors.values():
             self._known("sensor", sensor.id, "type", sensor.type, draft.sensor_types, "sensor type")
             if self._known("sensor", sensor.id, "decoder", sensor.decoder, decoders, "decoder"):
@@ -130,13 +132,6 @@ class Check:
             if kind is not None and sensor.armed and kind.watch == "always":
                 text = f'"armed" is for types with "watch: closed-hours", "{kind.id}" is always watched'
                 self._report("sensor", sensor.id, "armed", text)
-            if re.search(r"[+#\x00]", sensor.topic) or sensor.topic.startswith("$"):
-                text = f'"topic" cannot be "{sensor.topic}"'
-                self._report("sensor", sensor.id, "topic", text, "one exact topic, no + and #, no $ in front")
-            first = sources.setdefault((sensor.topic, sensor.field), sensor.id)
-            if sensor.topic and first != sensor.id:
-                text = f'sensor "{first}" reads the same field of "{sensor.topic}"'
-                self._report("sensor", sensor.id, "topic", text)
 
     def _gateways(self) -> None:
         used = {sensor.via for sensor in self.draft.sensors.values()}

@@ -1,12 +1,10 @@
-"""The parts of an inventory that stand alone: places, dates, sensor types, contacts, credentials, decoders."""
+"""The parts of an inventory that stand alone: places, dates, sensor types, contacts, credentials."""
 
 from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
 
-from netmon.collectors.mqtt.decode import check_mapping
 from netmon.model import Contact, Credential, Place, Roster, Secret, SensorType, Swap
 from netmon.secrets_load import Secrets
 from netmon.settings_load import LANGUAGES
@@ -193,13 +191,3 @@ def read_credential(entry: Entry, name: str, secrets: Secrets) -> Credential:
             entry.problem(key, f'"{key}" is shorter than {_MIN_PASSWORD} characters')
     entry.finish()
     return credential
-
-
-def read_decoder(entry: Entry) -> Mapping[str, object]:
-    """A JSON mapping, checked by the decoder it is for; its mistakes stand at the decoder's first line."""
-    before = len(entry.problems)
-    mapping = {key: value for key, value in entry.plain().items() if key != "id"}
-    if len(entry.problems) == before:
-        for text in check_mapping(mapping):
-            entry.problem(text.split(".")[0].split(":")[0], text)
-    return mapping

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from netmon.addresses import ADDRESS, AddressMap, normal
 from netmon.config import Config
+from netmon.inventory_decoders import Named, read_decoder, read_named
 from netmon.inventory_parts import (
     read_contact,
     read_credential,
     read_date,
-    read_decoder,
     read_place,
     read_roster,
     read_sensor_type,
@@ -37,7 +37,8 @@ from netmon.secrets_load import Secrets
 from netmon.yamlfile import Entry
 
 KINDS = (
-    "areas", "nodes", "sites", "sensors", "gateways", "sensor_types", "decoders", "contacts", "rosters", "credentials",
+    "areas", "nodes", "sites", "sensors", "gateways", "sensor_types", "decoders", "topics", "contacts", "rosters",
+    "credentials",
 )  # fmt: skip
 SLUG = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 ID = "an id is a-z, 0-9, dot, dash and underscore, at most 64 characters"
@@ -65,6 +66,7 @@ class Draft:
     rosters: dict[str, Roster] = field(default_factory=dict)
     credentials: dict[str, Credential] = field(default_factory=dict)
     mappings: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    named: list[Named] = field(default_factory=list)  # decoders of topic filters
     places: dict[tuple[str, str], Entry] = field(default_factory=dict)
 
     def read(self, root: Entry) -> None:
@@ -86,6 +88,7 @@ class Draft:
             self.credentials[name] = read_credential(entry, name, self.secrets)
         for entry, name in self._each(root, "decoders", "decoder"):
             self.mappings[name] = read_decoder(entry)
+        self.named += [read_named(entry) for entry in root.entries("topics", "topic")]
         self._sensors(root)
         self._gateways(root)
         root.finish()
@@ -234,13 +237,16 @@ class Draft:
                 id=name,
                 type=entry.text("type", required=True),
                 topic=entry.text("topic", required=True),
-                decoder=entry.text("decoder", required=True),
+                decoder=entry.text("decoder"),
                 name=entry.text("name"),
                 site=entry.text("site") if free else site,
                 node=entry.text("node") if free else node,
                 place=read_place(entry),
                 via=entry.text("via", "line"),
                 field=entry.text("field"),
+                device=entry.text("device"),
+                unit=entry.text("unit"),
+                presence=entry.text("presence"),
                 owner=entry.text("owner"),
                 supply=entry.text("supply", choices=("mains", "battery")),
                 armed=entry.flag("armed"),

@@ -213,13 +213,16 @@ class Sensor:
     id: str
     type: str
     topic: str  # exact topic it publishes on (no wildcards)
-    decoder: str  # senml | json mapping name
+    decoder: str  # a built-in one, or a name among the inventory's mappings
     name: str = ""
     site: str = ""
     node: str = ""
     place: Place | None = None
     via: str = "line"  # "line" (of its site), "line:<id>", "gateway:<id>", "cellular"
     field: str = ""  # which record of the payload: SenML name, or the mapping's output name
+    device: str = ""  # whose records, where several devices of one place share the topic
+    unit: str = ""  # of the value as sent, where the payload does not say it
+    presence: str = ""  # topic of its device's last will; "" = where its format has it
     owner: str = ""
     supply: str = ""  # mains: it dies with the mains, so its word proves them | battery | "" not known
     armed: bool = False  # whether a sensor that is watched in closed hours alarms at all
@@ -290,7 +293,7 @@ class Inventory:
     contacts: Mapping[str, Contact] = field(default_factory=dict)
     rosters: Mapping[str, Roster] = field(default_factory=dict)
     credentials: Mapping[str, Credential] = field(default_factory=dict)
-    mappings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # decoder name -> JSON mapping
+    mappings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # decoder name -> its options
 
 
 # --- what collectors bring -------------------------------------------------------------------------------------------

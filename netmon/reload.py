@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from netmon.alerts.rules import Limits, limits, threshold_figures
-from netmon.collectors.mqtt.intake import routes_of
+from netmon.collectors.mqtt.plan import routes_of
 from netmon.collectors.snmp.profiles import Profiles
 from netmon.errors import ConfigError, NetmonError, Problem
 from netmon.inventory import Loaded

@@ -255,14 +255,17 @@ class Entry:
                     values.append(value)
         return tuple(values)
 
-    def numbers(self, key: str) -> tuple[float, ...]:
-        """A list of decimal numbers; wrong items are reported and left out."""
+    def numbers(self, key: str, *, one: bool = False) -> tuple[float, ...]:
+        """A list of decimal numbers; wrong items are reported and left out. With ``one`` a single one will do, too."""
+        if one and isinstance(self._nodes.get(key), yaml.ScalarNode):
+            number = self.number(key)
+            return () if number is None else (number,)
         values = []
-        for number, item in self._items(key, False, "numbers"):
+        for count, item in self._items(key, False, "numbers"):
             if isinstance(item, yaml.ScalarNode) and not quoted(item) and NUMBER.match(item.value):
                 values.append(float(item.value.replace("_", "")))
             else:
-                self._report(item.start_mark.line + 1, f'"{key}" item {number} is not a number')
+                self._report(item.start_mark.line + 1, f'"{key}" item {count} is not a number')
         return tuple(values)
 
     def entry(self, key: str, *, required: bool = False) -> Entry | None:

@@ -137,6 +137,7 @@ ENDING = {
     "profiles": "0: good. 1: a MIB or a profile has mistakes, or (check) the walk lacks an OID; all that was good is "
     "written all the same. 2: wrong use.",
     "status": "0: the daemon answered. 1: there is none.",
+    "sensors": "list: 0. try: 0 if all was understood; 1 if something was not, or nothing came.",
     "incidents": "list: 0: none is open, 1: at least one is. Else 0: done, 1: it cannot be done. 1: no daemon.",
     "ack": "0: taken. 1: no such open incident, or no daemon.",
     "works": "0: done. 1: a mistake in the CSV (then nothing was entered), no such works, or no daemon.",

@@ -13,7 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from netmon.acl import encode_acl
-from netmon.collectors.mqtt.intake import routes_of
+from netmon.collectors.mqtt.plan import routes_of
 from netmon.config import MqttConfig
 from netmon.model import Inventory, Secret, Sensor, SensorType, Site
 from tests.conftest import need, wait_until

@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from netmon.clock import Clock
 from netmon.collectors.mqtt.ingest import Ingest
-from netmon.collectors.mqtt.intake import routes_of
+from netmon.collectors.mqtt.plan import routes_of
 from netmon.config import MqttConfig
 from netmon.history.spool import Spool
 from netmon.model import Inventory, Reading, Secret, Sensor, SensorType

@@ -81,6 +81,41 @@ def test_mistakes_that_would_let_somebody_in(sensors: list[Sensor], problem: str
     assert problem in problems[0]
 
 
+def test_wills_and_edge_nodes() -> None:
+    sensors = (
+        Sensor("lamp", "t", "tele/lamp/SENSOR", "tasmota", site="song-ba"),
+        Sensor("pump", "t", "spBv1.0/nuoc/DDATA/tram-1/plc", "sparkplug", via="gateway:gw-1"),
+    )
+    text, problems = encode_acl(inventory(*sensors), MqttConfig())
+    assert problems == []
+    assert (
+        text.partition("\n\n")[2]
+        == """\
+user netmon
+topic read spBv1.0/#
+topic read tele/#
+topic write spBv1.0/nuoc/NCMD/tram-1
+
+user gateway-gw-1
+topic write spBv1.0/nuoc/DBIRTH/tram-1/+
+topic write spBv1.0/nuoc/DDATA/tram-1/+
+topic write spBv1.0/nuoc/DDEATH/tram-1/+
+topic write spBv1.0/nuoc/NBIRTH/tram-1
+topic write spBv1.0/nuoc/NDATA/tram-1
+topic write spBv1.0/nuoc/NDEATH/tram-1
+topic read spBv1.0/nuoc/DCMD/tram-1/+
+topic read spBv1.0/nuoc/NCMD/tram-1
+
+user site-song-ba
+topic write tele/lamp/LWT
+topic write tele/lamp/SENSOR
+"""
+    )
+    other = Sensor("other", "t", "spBv1.0/nuoc/NDATA/tram-1", "sparkplug", site="x")
+    _, problems = encode_acl(inventory(*sensors, other), MqttConfig())
+    assert problems, "one edge node has one user"
+
+
 def test_everybody_has_a_user() -> None:
     assert [publisher(s) for s in SENSORS[:6]] == [
         "site-song-ba", "site-song-ba", "node-node-1", "owner-cap-nuoc-dong-xoai", "gateway-gw-1", "sensor-lone",

@@ -154,7 +154,7 @@ ONE_MISTAKE = [
     ("tree", '"2026-01-01"', '"2026-1-1"', 'tree.yml:16: site "s1", line "s1-1", contract number 1: "since" cannot be "2026-1-1"; a date is written "2026-01-31"'),
     ("tree", 'parent: "core", address', 'role: "backup", parent: "core", address', 'tree.yml:27: site "s2": no line has the role primary'),
     ("tree", 'type: "room"', 'type: "rom"', 'tree.yml:20: site "s1", sensor "s1-t": unknown sensor type "rom"; did you mean "room"? known: room'),
-    ("tree", '"senml"', '"xml"', 'tree.yml:20: site "s1", sensor "s1-t": unknown decoder "xml"; known: box, senml'),
+    ("tree", '"senml"', '"xml"', 'tree.yml:20: site "s1", sensor "s1-t": unknown decoder "xml"; known: box, '),
     ("tree", '"senml"', '"box"', None),
     ("tree", '"senml", field: "t"', '"box", field: "x"', 'tree.yml:20: site "s1", sensor "s1-t": decoder "box" has no field "x"; allowed: h, t'),
     ("tree", '"x/s1"', '"x/+"', 'tree.yml:20: site "s1", sensor "s1-t": "topic" cannot be "x/+"; one exact topic, no + and #, no $ in front'),

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from netmon.collectors.mqtt.decode import DecodeError, bind, check_mapping
-from netmon.collectors.mqtt.decode.jsonmap import decode
+from netmon.collectors.mqtt.decode import DecodeError, bind, check_mapping, jsonmap
 
 NOW = 1_700_000_000.0
 
@@ -91,7 +90,7 @@ def local(text: str) -> float:
 )
 def test_decoded(mapping: dict[str, object], payload: object, expected: list[tuple[object, ...]]) -> None:
     assert check_mapping(mapping) == []
-    found = decode(json.dumps(payload).encode(), NOW, mapping)
+    found = jsonmap.bind(mapping)(json.dumps(payload).encode(), NOW)
     assert [record[:4] for record in found] == expected
 
 
@@ -119,7 +118,7 @@ ONE = {"fields": {"t": {"path": "v"}}, "time": "ts"}
 )
 def test_refused(mapping: dict[str, object], payload: bytes, reason: str) -> None:
     with pytest.raises(DecodeError) as caught:
-        decode(payload, NOW, mapping)
+        jsonmap.bind(mapping)(payload, NOW)
     assert caught.value.reason == reason
     assert "\n" not in str(caught.value)
 
@@ -137,7 +136,7 @@ def test_refused(mapping: dict[str, object], payload: bytes, reason: str) -> Non
         ({"fields": {"t": {"path": "v", "unit": 3}}}, ["fields.t: unit: must be a text"]),
         ({"fields": {"t": {"path": "v", "values": {True: 1}}}}, ["fields.t: values: must map texts"]),
         ({"fields": {"t": {"path": "v", "factor": 1}}}, ["fields.t: unknown key 'factor'; allowed: path, unit"]),
-        (ONE | {"tmie": "x"}, ["unknown key 'tmie'; allowed: fields, time"]),
+        (ONE | {"tmie": "x"}, ["unknown key 'tmie'; allowed: format, fields, time"]),
         (ONE | {"time": 3}, ["time: a JMESPath"]),
         (ONE | {"time_format": "rfc"}, ["time_format: 'rfc' is unknown; allowed: unix, unix_ms, iso"]),
         (ONE | {"utc_offset": "Hanoi"}, ["utc_offset: 'Hanoi' is not an offset"]),

@@ -17,7 +17,8 @@ from netmon.collectors.mqtt.client import Message
 from netmon.collectors.mqtt.commit import CATCH_UP_PAUSE_S, FORGET_S, HANDOVER_READINGS, Committer, Handover
 from netmon.collectors.mqtt.decode.record import GONE, HERE, Record
 from netmon.collectors.mqtt.decode.units import convert
-from netmon.collectors.mqtt.intake import Seen, Use, chosen, compile_plan, correction, digest, routes_of, take
+from netmon.collectors.mqtt.intake import Seen, chosen, correction, digest, take
+from netmon.collectors.mqtt.plan import Use, compile_plan, routes_of
 from netmon.config import MqttConfig
 from netmon.history.spool import Batch, Spool, SpoolError
 from netmon.model import Inventory, Reading, Sensor, SensorType
@@ -40,13 +41,13 @@ PLAN, PROBLEMS = compile_plan(routes_of(INVENTORY), INVENTORY)
 
 def taken(topic: str, payload: object, *, received_at: float = NOW, retained: bool = False, late_s: float = 0.0):  # type: ignore[no-untyped-def]
     data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    return take(PLAN[topic], data, received_at, retained=retained, skew_limit_s=300.0, late_s=late_s)
+    return take(PLAN.get(topic) or (), data, received_at, retained=retained, skew_limit_s=300.0, late_s=late_s)
 
 
 def test_routes_follow_the_inventory() -> None:
     assert sorted(routes_of(INVENTORY)) == ["site/1", "site/2", "site/3", "site/4"]
-    assert PROBLEMS == ["sensor=odd decoder=nothing reason=no decoder and no mapping is called 'nothing'"]
-    assert PLAN["site/4"] == ()
+    assert PROBLEMS == ["sensor=odd decoder=nothing reason=no decoder is called 'nothing'"]
+    assert PLAN.get("site/4") == ()
 
 
 def test_one_message_feeds_several_sensors() -> None:
@@ -57,18 +58,64 @@ def test_one_message_feeds_several_sensors() -> None:
 
 
 def test_word_that_a_device_is_gone_reaches_all_its_sensors_and_is_no_value() -> None:
-    gone = take([Use(lambda payload, now: [GONE], PLAN["site/1"][0].sensors)], b"", NOW, retained=True, skew_limit_s=1)
+    gone = take(
+        [Use(lambda payload, now: [GONE], PLAN.uses["site/1"][0].sensors)], b"", NOW, retained=True, skew_limit_s=1
+    )
     assert [(r.sensor, r.gone, r.retained, math.isnan(r.value)) for r in gone.readings] == [
         ("room", True, True, True),
         ("mains", True, True, True),
     ]
-    here = take([Use(lambda payload, now: [HERE], PLAN["site/1"][0].sensors)], b"", NOW, retained=True, skew_limit_s=1)
+    here = take(
+        [Use(lambda payload, now: [HERE], PLAN.uses["site/1"][0].sensors)], b"", NOW, retained=True, skew_limit_s=1
+    )
     assert (here.readings, here.reason) == ([], "")
+
+
+def test_a_will_reaches_the_sensors_of_its_device_by_its_format_or_as_the_inventory_says() -> None:
+    sensors = {
+        "volts": Sensor("volts", "volt", "tele/den/SENSOR", "tasmota", field="ENERGY.Voltage"),
+        "room": Sensor("room", "temp", "zigbee2mqtt/a/b", "zigbee2mqtt", field="temperature"),
+        "own": Sensor("own", "temp", "x/1", "plain", presence="x/will"),
+    }
+    facts = Inventory(sensor_types=INVENTORY.sensor_types, sensors=sensors)
+    plan, problems = compile_plan(routes_of(facts), facts)
+    assert problems == []
+    gone = {}
+    for topic in plan.filters:
+        found = take(plan.get(topic) or (), b"offline", NOW, retained=True, skew_limit_s=300.0)
+        gone[topic] = [reading.sensor for reading in found.readings if reading.gone]
+    assert {topic: names for topic, names in gone.items() if names} == {
+        "tele/den/LWT": ["volts"],
+        "x/will": ["own"],
+        "zigbee2mqtt/a/b/availability": ["room"],
+        "zigbee2mqtt/bridge/state": ["room"],
+    }
+
+
+def test_devices_on_one_topic_are_told_apart_and_units_of_the_inventory_count() -> None:
+    sensors = {
+        "a": Sensor("a", "volt", "meters", "m", field="v", device="M-1"),
+        "b": Sensor("b", "volt", "meters", "m", field="v", device="m-2", unit="mV"),
+    }
+    facts = Inventory(
+        sensor_types=INVENTORY.sensor_types,
+        sensors=sensors,
+        mappings={"m": {"fields": {"v": {"path": "v"}}, "device": "id"}},
+    )
+    plan, _ = compile_plan(routes_of(facts), facts)
+    found = [
+        take(plan.get("meters") or (), json.dumps({"id": name, "v": 230}).encode(), NOW, retained=False, skew_limit_s=1)
+        for name in ("M-1", "M-2", "M-3")
+    ]
+    assert [[(r.sensor, r.value) for r in one.readings] for one in found] == [[("a", 230)], [("b", 0.23)], []]
+    assert found[2].reason == "no_value"
 
 
 def test_values_kept_by_the_device_say_nothing_of_its_clock() -> None:
     old = Record("temp", 20.0, "Cel", NOW - 9000, kind="old")
-    found = take([Use(lambda payload, now: [old], PLAN["site/3"][0].sensors)], b"", NOW, retained=False, skew_limit_s=1)
+    found = take(
+        [Use(lambda payload, now: [old], PLAN.uses["site/3"][0].sensors)], b"", NOW, retained=False, skew_limit_s=1
+    )
     assert (found.readings, found.skew_s) == ([Reading("one", 20.0, NOW, NOW - 9000)], None)
 
 
@@ -95,7 +142,7 @@ def test_not_understood(payload: object, reason: str, readings: int) -> None:
 @pytest.mark.parametrize(
     ("field", "names"),
     [
-        ("temp", ["d1:temp", "d2:temp"]),
+        ("temp", []),  # of two devices: it must say whose
         ("d2:temp", ["d2:temp"]),
         ("temperature", []),
         ("", []),  # several names: it must say which

@@ -116,7 +116,12 @@ sites:
 sensor_types: [{id: "t", x: 1}]
 sensors: [{id: "z", x: 1}]
 gateways: [{id: "g", x: 1}]
-decoders: [{id: "j", x: 1}, {id: "k", fields: {v: {path: "v", x: 1}}}]
+decoders:
+  - {id: "j", x: 1}
+  - {id: "k", fields: {v: {path: "v", x: 1}}}
+  - {id: "p", format: "plain", x: 1}
+  - {id: "b", format: "bytes", x: 1, frames: [{x: 1, fields: {v: {x: 1, if: {x: 1}}}, channels: [{x: 1}]}]}
+topics: [{x: 1}]
 contacts: [{id: "c", x: 1}]
 rosters: [{id: "r", x: 1}]
 credentials: [{id: "v2", x: 1}, {id: "v3", version: "3", x: 1}]
@@ -125,7 +130,10 @@ SECTIONS = {  # what a problem says it is about -> heading of its table; those o
     'area "a"': "areas", 'node "n"': "nodes", 'site "s"': "sites", 'site "s", line "l"': "lines",
     'site "s", device "d"': "devices", 'sensor type "t"': "sensor_types", 'sensor "z"': "sensors",
     'gateway "g"': "gateways", 'roster "r"': "rosters",
-    'decoder "j"': "decoders", 'decoder "k"': "field", 'contact "c"': "contacts",
+    'decoder "j"': "decoders", 'decoder "p"': "decoders", 'decoder "b"': "decoders", 'decoder "k"': "field",
+    'decoder "b", frame number 1': "frame", 'decoder "b", frame number 1, channel number 1': "channel",
+    'decoder "b", frame number 1 fields v': "byte field", 'decoder "b", frame number 1 fields v if': "condition",
+    "topic number 1": "topics", 'contact "c"': "contacts",
     'credential "v2"': "credentials", 'credential "v3"': "credentials",
 }  # fmt: skip
 

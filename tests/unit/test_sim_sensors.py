@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from netmon import inventory as inventory_files
-from netmon.collectors.mqtt.intake import compile_plan, routes_of, take
+from netmon.collectors.mqtt.intake import take
+from netmon.collectors.mqtt.plan import compile_plan, routes_of
 from netmon.model import Inventory, Reading, Sensor, SensorType
 from netmon.sensors import step
 from netmon.sim.sensors import HOT_RISE_C, HOT_TIME_S, PERIOD_S, Publisher, pause_after
@@ -38,7 +39,7 @@ class Sensors:
             if not self.publisher.heard(sensors[0]):
                 continue
             payload = self.publisher.payload(sensors)
-            taken = take(self.plan[topic], payload, time.time(), retained=False, skew_limit_s=5.0)
+            taken = take(self.plan.uses[topic], payload, time.time(), retained=False, skew_limit_s=5.0)
             assert not taken.reason, (topic, payload, taken.detail)
             assert sorted(r.sensor for r in taken.readings) == sorted(s.id for s in sensors), topic
             found |= {reading.sensor: reading for reading in taken.readings}

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from netmon.clock import Clock
 from netmon.collectors.mqtt import intake
 from netmon.collectors.mqtt.client import Message
+from netmon.collectors.mqtt.plan import Plan
 from netmon.config import MqttConfig
 from netmon.errors import NetmonError
 from netmon.history.spool import SEEN_IDS, Bad, Batch, Spool
@@ -61,7 +62,7 @@ class Committer:
         self._spool = spool
         self._clock = clock
         self._handover = Handover(deliver, loop, config.queue_size, events)
-        self.plan: intake.Plan = {}
+        self.plan = Plan()
         self.stats: Counter[str] = Counter()
         self.events = events
         self.skew_s: dict[str, float] = {}

@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from netmon.clock import Clock
-from netmon.collectors.mqtt import intake
 from netmon.collectors.mqtt.commit import Committer
+from netmon.collectors.mqtt.plan import compile_plan
 from netmon.collectors.mqtt.session import BAD_CREDENTIALS, BAD_VERSION, V5, V311, Session
 from netmon.config import MqttConfig
 from netmon.errors import CollectError
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 IDLE_S = 0.2  # how soon a stop or new routes are noticed while no message comes
 CONNACK_S = 5.0
+COMMANDS_AT_ONCE = 20  # sent in one round: their answers are births, which are large
 
 
 class Ingest:
@@ -79,12 +80,12 @@ class Ingest:
 
     def set_routes(self, routes: Mapping[str, Sequence[Sensor]], inventory: Inventory) -> None:
         """Take new routes from any thread; the subscriptions follow at once."""
-        plan, problems = intake.compile_plan(routes, inventory)
+        plan, problems = compile_plan(routes, inventory, self._committer.plan)
         for problem in problems:
             self.events["bad_route"] += 1
             log.error("sensor left out of the MQTT intake %s", problem)
         self._committer.plan = plan
-        self._filters = self._config.topics or tuple(sorted(plan))
+        self._filters = self._config.topics or plan.filters
         self._routes_changed.set()
 
     # Everything below runs in the ingest thread.
@@ -136,6 +137,7 @@ class Ingest:
                 if session.subscribe_refused:
                     self._say_refused(session)
                 committer.commit_if_due()
+                self._send_commands(session)
             if not self._stop.is_set():
                 self._check_end(session)
         finally:
@@ -181,11 +183,20 @@ class Ingest:
         self._routes_changed.clear()
         wanted = self._filters
         session.subscribe(wanted)
+        self._committer.plan.ask_for_births(self._clock.now())
         with contextlib.suppress(SpoolError):  # a full disk: the note is brought up to date another time
             noted = json.loads(self._spool.get_note("mqtt_filters") or "[]")
             session.unsubscribe(sorted(set(noted) - set(wanted)))
             if set(noted) != set(wanted):
                 self._spool.set_note("mqtt_filters", json.dumps(wanted))
+
+    def _send_commands(self, session: Session) -> None:
+        """What decoders wish to ask of devices (Sparkplug: tell all your names again)."""
+        commands = self._committer.plan.commands
+        for _ in range(min(len(commands), COMMANDS_AT_ONCE)):
+            topic, payload = commands.popitem()
+            session.publish(topic, payload)
+            self.events["rebirth_asked"] += 1
 
     def _say_refused(self, session: Session) -> None:
         refused, session.subscribe_refused = session.subscribe_refused, []

@@ -5,19 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from netmon.collectors.mqtt.decode import Bound, DecodeError, Record, bind
+from netmon.collectors.mqtt.decode import DecodeError, Record
 from netmon.collectors.mqtt.decode.units import convert
-from netmon.model import Inventory, Reading, Sensor
-
-
-class Use(NamedTuple):
-    """Sensors of one topic that share a decoder, each with the unit its type stores."""
-
-    decode: Bound
-    sensors: tuple[tuple[Sensor, str], ...]
+from netmon.collectors.mqtt.plan import Use
+from netmon.model import Reading
 
 
 class Taken(NamedTuple):
@@ -27,38 +21,6 @@ class Taken(NamedTuple):
     reason: str
     detail: str
     skew_s: float | None  # device clock minus ours, where the device gave a time
-
-
-Plan = Mapping[str, tuple[Use, ...]]  # topic -> what to do with its messages
-
-
-def routes_of(inventory: Inventory) -> dict[str, list[Sensor]]:
-    """Topic -> the sensors that publish on it: whose value it is follows from the topic, never from a payload."""
-    routes: dict[str, list[Sensor]] = {}
-    for sensor in inventory.sensors.values():
-        if sensor.topic:
-            routes.setdefault(sensor.topic, []).append(sensor)
-    return routes
-
-
-def compile_plan(routes: Mapping[str, Sequence[Sensor]], inventory: Inventory) -> tuple[Plan, list[str]]:
-    """The routes with decoders bound and units looked up; and one line for each sensor that had to be left out."""
-    decoders: dict[str, Bound] = {}
-    plan: dict[str, tuple[Use, ...]] = {}
-    problems: list[str] = []
-    for topic, sensors in routes.items():
-        uses: dict[str, list[tuple[Sensor, str]]] = {}
-        for sensor in sensors:
-            try:
-                if sensor.decoder not in decoders:
-                    decoders[sensor.decoder] = bind(sensor.decoder, inventory.mappings)
-            except DecodeError as error:
-                problems.append(f"sensor={sensor.id} decoder={sensor.decoder} reason={error}")
-                continue
-            kind = inventory.sensor_types.get(sensor.type)
-            uses.setdefault(sensor.decoder, []).append((sensor, kind.unit if kind else ""))
-        plan[topic] = tuple(Use(decoders[name], tuple(found)) for name, found in uses.items())
-    return plan, problems
 
 
 def take(uses: Iterable[Use], payload: bytes, received_at: float, *, retained: bool, skew_limit_s: float,
@@ -75,17 +37,19 @@ def take(uses: Iterable[Use], payload: bytes, received_at: float, *, retained: b
         except DecodeError as error:
             reason, detail = error.reason, str(error)
             records = error.records
-        word = [record for record in records if record.kind in ("gone", "here")]
-        told = told or bool(word)
+        values = [record for record in records if record.kind in ("value", "old")]
+        told = told or len(values) < len(records)
+        gone = told and any(record.kind == "gone" for record in records)
         skew_s = skew(records, received_at)
         moved_s = 0.0 if retained else correction(skew_s, skew_limit_s, late_s)
         for sensor, unit in use.sensors:
-            if any(record.kind == "gone" for record in word):
+            if gone:
                 readings.append(Reading(sensor.id, math.nan, received_at, retained=retained, gone=True))
-            for record in chosen(records, sensor.field):
-                value = convert(record.value, record.unit, unit)
+            for record in chosen(values, sensor.field, sensor.device):
+                sent = sensor.unit or record.unit
+                value = convert(record.value, sent, unit)
                 if value is None:
-                    reason, detail = "unit", f"{sensor.id}: {record.unit} is not {unit}"
+                    reason, detail = "unit", f"{sensor.id}: {sent} is not {unit}"
                     continue
                 off_s = moved_s if record.at is not None and record.kind != "old" else 0.0
                 at = None if record.at is None else record.at - off_s
@@ -95,13 +59,14 @@ def take(uses: Iterable[Use], payload: bytes, received_at: float, *, retained: b
     return Taken(readings, reason, detail, skew_s)
 
 
-def chosen(records: Sequence[Record], field: str) -> list[Record]:
-    """The records a sensor means: by full name, else by short name; without a field, all if they have one name."""
-    values = [record for record in records if record.kind in ("value", "old")]
-    if not field:
-        return values if len({record.name for record in values}) == 1 else []
-    exact = [record for record in values if record.name == field]
-    return exact or [record for record in values if record.local == field]
+def chosen(values: Sequence[Record], field: str, device: str = "") -> Sequence[Record]:
+    """The records a sensor means: by full name, else by short name. Names that could mean several mean none."""
+    if device:
+        values = [record for record in values if record.device.casefold() == device.casefold()]
+    if field:
+        exact = [record for record in values if record.name == field]
+        values = exact or [record for record in values if record.local == field]
+    return values if len(values) == 1 or len({record.name for record in values}) == 1 else []
 
 
 def skew(records: Sequence[Record], received_at: float) -> float | None:

@@ -34,17 +34,24 @@ BAD_CREDENTIALS = (0x86, 0x87, 0x8A, 0x8C)  # bad user name or password, not aut
 
 
 class Session:
-    """``connected`` becomes true with a good CONNACK; ``refused`` holds the reason of a bad one."""
+    """``connected`` becomes true with a good CONNACK; ``refused`` holds the reason of a bad one.
 
-    def __init__(self, config: MqttConfig, version: MQTTProtocolVersion, on_message: Callable[[Message], None]):
+    Unless it is ``lasting`` the broker forgets it at its end.
+    """
+
+    def __init__(
+        self, config: MqttConfig, version: MQTTProtocolVersion, on_message: Callable[[Message], None], *,
+        lasting: bool = True,
+    ) -> None:  # fmt: skip
         self.config = config
+        self._lasting = lasting
         self.version = version
         self.connected = False
         self.present = False  # the broker had kept our session
         self.refused: ReasonCode | None = None
         self.subscribe_refused: list[str] = []
         self._asked: dict[int, Sequence[str]] = {}  # SUBSCRIBE packet id -> filters
-        v3: dict[str, Any] = {} if version == V5 else {"clean_session": False}
+        v3: dict[str, Any] = {} if version == V5 else {"clean_session": not lasting}
         self._received = 0
         self._client = FastClient(
             CallbackAPIVersion.VERSION2, config.client_id, protocol=version, reconnect_on_failure=False,
@@ -66,7 +73,7 @@ class Session:
                 self._client.username_pw_set(config.username, config.password.reveal() if config.password else None)
             if self.version == V5:
                 properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-                properties.SessionExpiryInterval = SESSION_EXPIRY_S
+                properties.SessionExpiryInterval = SESSION_EXPIRY_S if self._lasting else 0
                 properties.ReceiveMaximum = config.receive_maximum
                 properties.MaximumPacketSize = MAX_PACKET_BYTES
                 self._client.connect(config.host, config.port, KEEPALIVE_S, clean_start=False, properties=properties)
@@ -127,6 +134,10 @@ class Session:
     def unsubscribe(self, filters: Sequence[str]) -> None:
         for chunk in _chunks(filters):
             self._client.unsubscribe(list(chunk))
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Once, without an acknowledgement: who asks asks again."""
+        self._client.publish(topic, payload, qos=0)
 
     def close(self) -> None:
         """Send DISCONNECT and what is still to be written, as far as the socket takes it at once."""

@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timezone
 from typing import Any, NamedTuple
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from netmon.collectors.mqtt.decode.fields import iso_time
+from netmon.collectors.mqtt.decode.options import check_options, check_words, is_number, read_options
 from netmon.collectors.mqtt.decode.record import Bound, DecodeError, Record, finite, parse_json
 
+MAX_DEVICE_CHARS = 100
 TIME_FORMATS = ("unix", "unix_ms", "iso")
 FIELD_KEYS = ("path", "unit", "scale", "offset", "values", "default")
-KEYS = ("fields", "time", "time_format", "utc_offset")
-DEFAULT_OFFSET = "+07:00"  # DOMAIN.md section 5: times without a zone are local, and the province keeps no summer time
+KEYS = ("format", "fields", "time", "time_format", "utc_offset", "device")
 
 
 class _Field(NamedTuple):
@@ -33,13 +35,9 @@ class _Field(NamedTuple):
 class _Mapping(NamedTuple):
     fields: tuple[_Field, ...]
     time: Any | None
+    device: Any | None
     time_format: str
     zone: timezone
-
-
-def decode(payload: bytes, received_at: float, mapping: Mapping[str, object] | None = None) -> list[Record]:
-    """The fields of one payload. A field that is absent or null is left out. Raises DecodeError."""
-    return bind(mapping or {})(payload, received_at)
 
 
 def bind(mapping: Mapping[str, object]) -> Bound:
@@ -52,19 +50,18 @@ def bind(mapping: Mapping[str, object]) -> Bound:
 
 def check_mapping(mapping: Mapping[str, object]) -> list[str]:
     """Every mistake of a mapping that people wrote, one line each; empty when it can be used."""
-    problems = [f"unknown key {key!r}; allowed: {', '.join(KEYS)}" for key in mapping if key not in KEYS]
+    problems = check_options(mapping, KEYS)
     fields = mapping.get("fields")
     if not isinstance(fields, Mapping) or not fields:
         problems.append("fields: at least one field is needed, as NAME: {path: ...}")
     else:
         for name, spec in fields.items():
             problems += [f"fields.{name}: {text}" for text in _check_field(spec)]
-    if "time" in mapping:
-        problems += [f"time: {text}" for text in _check_path(mapping["time"])]
+    for key in ("time", "device"):
+        if key in mapping:
+            problems += [f"{key}: {text}" for text in _check_path(mapping[key])]
     if mapping.get("time_format", "unix") not in TIME_FORMATS:
         problems.append(f"time_format: {mapping['time_format']!r} is unknown; allowed: {', '.join(TIME_FORMATS)}")
-    if _zone(mapping.get("utc_offset", DEFAULT_OFFSET)) is None:
-        problems.append(f"utc_offset: {mapping['utc_offset']!r} is not an offset; write it as {DEFAULT_OFFSET!r}")
     return problems
 
 
@@ -74,16 +71,11 @@ def _check_field(spec: object) -> list[str]:
     problems = [f"unknown key {key!r}; allowed: {', '.join(FIELD_KEYS)}" for key in spec if key not in FIELD_KEYS]
     problems += [f"path: {text}" for text in _check_path(spec.get("path"))]
     problems += [
-        f"{key}: must be a number"
-        for key in ("scale", "offset", "default")
-        if key in spec and not _is_number(spec[key])
+        f"{key}: must be a number" for key in ("scale", "offset", "default") if key in spec and not is_number(spec[key])
     ]
     if not isinstance(spec.get("unit", ""), str):
         problems.append("unit: must be a text")
-    values = spec.get("values", {})
-    if not isinstance(values, Mapping) or not all(isinstance(k, str) and _is_number(v) for k, v in values.items()):
-        problems.append("values: must map texts to numbers, as {'ON': 1, 'OFF': 0}")
-    return problems
+    return problems + check_words(spec.get("values", {}))
 
 
 def _check_path(path: object) -> list[str]:
@@ -94,18 +86,6 @@ def _check_path(path: object) -> list[str]:
     except JMESPathError as error:
         return [f"{path!r} is not JMESPath: {str(error).splitlines()[0]}"]
     return []
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and finite(value)
-
-
-def _zone(text: object) -> timezone | None:
-    try:
-        found = datetime.fromisoformat(f"2000-01-01T00:00:00{text}").utcoffset()
-    except ValueError:
-        return None
-    return timezone(found) if isinstance(found, timedelta) else None
 
 
 def _compile(mapping: Mapping[str, Any]) -> _Mapping:
@@ -121,9 +101,8 @@ def _compile(mapping: Mapping[str, Any]) -> _Mapping:
         )
         for name, spec in mapping["fields"].items()
     )
-    time = jmespath.compile(mapping["time"]) if "time" in mapping else None
-    zone = _zone(mapping.get("utc_offset", DEFAULT_OFFSET)) or UTC
-    return _Mapping(fields, time, mapping.get("time_format", "unix"), zone)
+    time, device = (jmespath.compile(mapping[key]) if key in mapping else None for key in ("time", "device"))
+    return _Mapping(fields, time, device, mapping.get("time_format", "unix"), read_options(mapping).zone)
 
 
 def _decode(mapping: _Mapping, payload: bytes) -> list[Record]:
@@ -131,11 +110,13 @@ def _decode(mapping: _Mapping, payload: bytes) -> list[Record]:
     if not isinstance(document, dict | list):
         raise DecodeError("bad_payload", "neither an object nor an array")
     at = _time(_search(mapping.time, document), mapping) if mapping.time is not None else None
+    device = _search(mapping.device, document) if mapping.device is not None else None
+    whose = str(device)[:MAX_DEVICE_CHARS] if isinstance(device, str | int) else ""
     records = []
     for field in mapping.fields:
         value = _value(field, _search(field.path, document))
         if value is not None:
-            records.append(Record(field.name, value, field.unit, at))
+            records.append(Record(field.name, value, field.unit, at, device=whose))
     return records
 
 
@@ -169,8 +150,7 @@ def _time(found: object, mapping: _Mapping) -> float | None:
         return None
     try:
         if mapping.time_format == "iso":
-            moment = datetime.fromisoformat(str(found))
-            return (moment if moment.tzinfo else moment.replace(tzinfo=mapping.zone)).timestamp()
+            return iso_time(str(found), mapping.zone)
         seconds = float(found)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise DecodeError("bad_time", f"not a time: {str(found)[:40]!r}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import orjson
@@ -42,8 +42,7 @@ class DecodeError(NetmonError):
         super().__init__(message or reason)
 
 
-Decoder = Callable[[bytes, float, Mapping[str, object] | None], list[Record]]
-Bound = Callable[[bytes, float], list[Record]]  # a decoder with its mapping worked in
+Bound = Callable[[bytes, float], list[Record]]  # payload and time of arrival; options are worked in
 
 
 def parse_json(payload: bytes) -> object:

@@ -1,4 +1,4 @@
-"""SenML in JSON (RFC 8428): base fields, relative times and sums resolved; sections in the comments are of that RFC."""
+"""SenML (RFC 8428), here in JSON: base fields, relative times, sums. Sections in the comments are of that RFC."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ _TEXTS = ("bn", "bu", "n", "u", "vs", "vd")
 _VALUES = ("v", "vs", "vb", "vd")
 
 
-def decode(payload: bytes, received_at: float, mapping: Mapping[str, object] | None = None) -> list[Record]:
+def decode(payload: bytes, received_at: float) -> list[Record]:
     """All numbers of a pack; booleans become 0 and 1, texts and bytes are left out. Raises DecodeError."""
-    pack = parse_json(payload)
+    return decode_pack(parse_json(payload), received_at)
+
+
+def decode_pack(pack: object, received_at: float) -> list[Record]:
+    """As ``decode``, from what JSON or CBOR held. Raises DecodeError."""
     if not isinstance(pack, list):
         raise DecodeError("bad_senml", "a SenML pack is an array")
     if len(pack) > MAX_RECORDS:
