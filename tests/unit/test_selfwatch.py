@@ -9,8 +9,8 @@ import pytest
 
 from netmon.clock import Clock
 from netmon.metrics import METRICS
-from netmon.model import labels
-from netmon.selfwatch import TICK_S, WINDOW_S, LoopMeter, QueueWatch
+from netmon.model import Sensor, labels
+from netmon.selfwatch import SKEW, TICK_S, WINDOW_S, LoopMeter, QueueWatch, SkewWatch
 from netmon.state import Gauges
 
 
@@ -121,3 +121,19 @@ def test_the_series_are_in_the_catalogue() -> None:
     queues.write(0)
     for name, pairs, _ in queues.gauges:
         assert METRICS[name].labels == tuple(n for n, _ in pairs)
+
+
+def test_skew_is_shown_where_the_sensor_is_and_leaves_with_it() -> None:
+    gauges, watch = Gauges(), SkewWatch()
+    here, there = Sensor("a", "t", "a", "senml", site="one"), Sensor("a", "t", "a", "senml", site="two")
+    watch.write(gauges, {"a": -86_400.0, "unknown": 5.0}, {"a": here})
+    assert gauges.family(SKEW) == {labels(sensor="a", site="one"): -86_400.0}
+    watch.write(gauges, {"a": -86_399.5}, {"a": here})
+    assert gauges.family(SKEW) == {labels(sensor="a", site="one"): -86_400.0}, "no news"
+    watch.write(gauges, {"a": 0.2}, {"a": here})
+    assert gauges.family(SKEW) == {labels(sensor="a", site="one"): 0.2}
+    watch.write(gauges, {"a": 0.2}, {"a": there})
+    assert gauges.family(SKEW) == {labels(sensor="a", site="two"): 0.2}
+    watch.write(gauges, {"a": 0.2}, {})
+    assert not gauges.family(SKEW)
+    assert SKEW in METRICS
