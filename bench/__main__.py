@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bench import snmp
+from bench import mqtt, snmp
 from bench.children import BenchError
 from bench.report import PAGE, ROOT, Options, provenance, say, write_results, write_section
 
@@ -27,7 +27,7 @@ class Topic(NamedTuple):
     page: Callable[[Mapping[str, Any]], str]
 
 
-TOPICS = {"snmp": Topic(snmp.PARTS, snmp.page)}
+TOPICS = {"snmp": Topic(snmp.PARTS, snmp.page), "mqtt": Topic(mqtt.PARTS, mqtt.page)}
 
 
 def run(name: str, topic: Topic, only: Sequence[str], options: Options, command: str) -> None:

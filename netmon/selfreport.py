@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from netmon.model import Figure, labels
-from netmon.selfwatch import LoopMeter, QueueWatch
+from netmon.selfwatch import LoopMeter, QueueWatch, SkewWatch
 
 if TYPE_CHECKING:
     from netmon.app import App
@@ -24,6 +24,7 @@ class SelfReport:
         self._app = app
         self.meter = LoopMeter(app.clock)
         self._queues = QueueWatch(self._depths)
+        self._skews = SkewWatch()
         self._read_totals()
 
     def write(self) -> None:
@@ -56,6 +57,8 @@ class SelfReport:
         ]
         app.state.gauges.replace("self", figures)
         self._queues.write(app.state.gauges, app.clock.mono())
+        if app.ingest:
+            self._skews.write(app.state.gauges, app.ingest.skew_s, app.state.inventory.sensors)
 
     def _depths(self) -> Mapping[str, tuple[int, int]]:
         app = self._app

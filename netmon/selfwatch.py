@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
 from netmon.clock import Clock
-from netmon.model import Figure, labels
+from netmon.model import Figure, Labels, Sensor, labels
 from netmon.state import Gauges
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,8 @@ TICK_S = 0.05
 WINDOW_S = 60.0
 FULL_S = 0.005
 SPARE_FIRST_S, SPARE_LAST_S = 5.0, 600.0  # what is found in use is left out again after this; doubled each time
+SKEW = "netmon_sensor_clock_skew_seconds"
+SKEW_STEP_S = 1.0  # devices tell whole seconds: smaller changes of a clock's skew are no news
 
 Depths = Callable[[], Mapping[str, tuple[int, int]]]  # queue -> (entries waiting, entries dropped so far)
 
@@ -103,3 +105,27 @@ class QueueWatch:
             figures.append(Figure("netmon_queue_depth", series, depth))
             figures.append(Figure("netmon_dropped_recently", series, dropped - before.get(queue, 0)))
         gauges.replace("queues", figures)
+
+
+class SkewWatch:
+    """Shows how far the clocks of devices are off, writing only what changed: there may be 10,000 of them."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, tuple[Labels, float]] = {}
+
+    def write(self, gauges: Gauges, skews: Mapping[str, float], sensors: Mapping[str, Sensor]) -> None:
+        """``skews``: sensor -> seconds; of what is not in the inventory nothing is shown."""
+        for name in [name for name in self._shown if name not in sensors]:
+            gauges.drop(SKEW, self._shown.pop(name)[0])
+        for name, skew_s in skews.items():
+            sensor = sensors.get(name)
+            if sensor is None:
+                continue
+            series = labels(sensor=name, site=sensor.site, node=sensor.node)
+            before = self._shown.get(name)
+            if before is not None and before[0] == series and abs(before[1] - skew_s) < SKEW_STEP_S:
+                continue
+            if before is not None and before[0] != series:
+                gauges.drop(SKEW, before[0])
+            gauges.set(SKEW, series, skew_s)
+            self._shown[name] = series, skew_s

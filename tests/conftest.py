@@ -78,6 +78,7 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
     def start(*argv: str, name: str = "", **kwargs: object) -> subprocess.Popen[bytes]:
         log = (tmp_path / f"{name or Path(argv[0]).name}-{len(children)}.log").open("wb")
+        child: subprocess.Popen[bytes]
         child = subprocess.Popen(argv, stdout=log, stderr=subprocess.STDOUT, **kwargs)  # type: ignore[call-overload]
         children.append(child)
         return child

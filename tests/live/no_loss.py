@@ -180,9 +180,13 @@ class Database:
 
     def points(self) -> Counter[tuple[str, float, int]]:
         """(sensor, value, time in ms) of everything stored, and how often."""
+        return self.field("sensor_value")
+
+    def field(self, name: str) -> Counter[tuple[str, float, int]]:
+        """The same of another field than the value."""
         self._get("/internal/force_flush")
         found: Counter[tuple[str, float, int]] = Counter()
-        for line in self._get("/api/v1/export?" + urllib.parse.urlencode({"match[]": "sensor_value"})).splitlines():
+        for line in self._get("/api/v1/export?" + urllib.parse.urlencode({"match[]": name})).splitlines():
             series = json.loads(line)
             pairs = zip(series["values"], series["timestamps"], strict=True)
             found.update((series["metric"]["sensor"], value, at) for value, at in pairs)

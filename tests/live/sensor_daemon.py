@@ -31,10 +31,18 @@ class SensorDaemon:
     """``netmon run`` in ``folder``, which keeps its state, configuration and log over its lives."""
 
     def __init__(
-        self, folder: Path, broker: Broker, sensors: Sequence[str], *, influx_url: str = "", **settings: Any
+        self,
+        folder: Path,
+        broker: Broker,
+        sensors: Sequence[str],
+        *,
+        influx_url: str = "",
+        prefix: str = "",  # of every topic
+        **settings: Any,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.prefix = prefix
         self.port = free_port()
         self.state_dir = Path(settings.pop("state_dir", folder / "state"))
         self.process: Process | None = None
@@ -42,7 +50,8 @@ class SensorDaemon:
             "nodes": [{"id": "core", "kind": "core", "name": "Core"}],
             "sensor_types": [{"id": "room", "quantity": "temperature", "unit": "Cel", "silence": "1h"}],
             "sensors": [
-                {"id": one, "type": "room", "topic": topic(one), "decoder": "senml", "node": "core"} for one in sensors
+                {"id": one, "type": "room", "topic": prefix + topic(one), "decoder": "senml", "node": "core"}
+                for one in sensors
             ],
         }
         (folder / "inventory.yml").write_text(quoted_yaml(inventory), encoding="utf-8")
@@ -73,12 +82,12 @@ class SensorDaemon:
     def start(self) -> None:
         """Until it is connected and subscribed."""
         log = self.folder / "run.log"
-        said = log.read_text(errors="replace").count("mqtt connected") if log.exists() else 0
+        said = log.read_text(errors="replace").count("mqtt subscribed") if log.exists() else 0
         # As if systemd wanted a sign of life every 3 s: its own gauges are written every second then.
         env = {"WATCHDOG_USEC": "3000000"}
         self.process = Process(log, *NETMON, "run", "--config", str(self.folder / "netmon.yml"), env=env)
         self.process.wait_for(
-            lambda: log.read_text(errors="replace").count("mqtt connected") > said, "a connection to the broker"
+            lambda: log.read_text(errors="replace").count("mqtt subscribed") > said, "the subscriptions"
         )
 
     def send(self, number: signal.Signals) -> None:

@@ -446,6 +446,7 @@ def test_what_waited_at_the_broker_keeps_its_time_until_the_backlog_is_through(k
     old = json.dumps([{"n": "a", "v": 11, "t": NOW + 100}]).encode()
     again.receive(2, 0, payload=old)
     again.commit()
+    assert again.committer.skew_s == {}, "that it waited says nothing of the device's clock"
     again.time += CATCH_UP_PAUSE_S + 0.1
     again.commit()
     again.receive(3, 0, payload=old)

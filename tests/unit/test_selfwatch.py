@@ -10,8 +10,8 @@ import pytest
 
 from netmon.clock import Clock
 from netmon.metrics import METRICS
-from netmon.model import labels
-from netmon.selfwatch import TICK_S, WINDOW_S, LoopMeter, QueueWatch, spared_collector
+from netmon.model import Sensor, labels
+from netmon.selfwatch import SKEW, TICK_S, WINDOW_S, LoopMeter, QueueWatch, SkewWatch, spared_collector
 from netmon.state import Gauges
 
 
@@ -164,3 +164,19 @@ def test_what_is_in_use_is_left_out_more_and_more_rarely() -> None:
             gc.collect()
             found.append(gc.get_freeze_count() >= before + 1_000)
     assert found == [True, False, True, False, True, False, True]
+
+
+def test_skew_is_shown_where_the_sensor_is_and_leaves_with_it() -> None:
+    gauges, watch = Gauges(), SkewWatch()
+    here, there = Sensor("a", "t", "a", "senml", site="one"), Sensor("a", "t", "a", "senml", site="two")
+    watch.write(gauges, {"a": -86_400.0, "unknown": 5.0}, {"a": here})
+    assert gauges.family(SKEW) == {labels(sensor="a", site="one"): -86_400.0}
+    watch.write(gauges, {"a": -86_399.5}, {"a": here})
+    assert gauges.family(SKEW) == {labels(sensor="a", site="one"): -86_400.0}, "no news"
+    watch.write(gauges, {"a": 0.2}, {"a": here})
+    assert gauges.family(SKEW) == {labels(sensor="a", site="one"): 0.2}
+    watch.write(gauges, {"a": 0.2}, {"a": there})
+    assert gauges.family(SKEW) == {labels(sensor="a", site="two"): 0.2}
+    watch.write(gauges, {"a": 0.2}, {})
+    assert not gauges.family(SKEW)
+    assert SKEW in METRICS

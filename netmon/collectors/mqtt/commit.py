@@ -186,7 +186,8 @@ class Committer:
             self.events["decoder_failed"] += 1
             batch.bad.append(Bad(received_at, topic, "internal", repr(error), payload))
             return "undecodable"
-        if taken.skew_s is not None and not message.retain:
+        # What may have waited for us at the broker is behind for that reason.
+        if taken.skew_s is not None and not message.retain and not -self._late_s <= taken.skew_s < 0:
             self.skew_s.update((reading.sensor, taken.skew_s) for reading in taken.readings)
         batch.readings += taken.readings
         if taken.reason:

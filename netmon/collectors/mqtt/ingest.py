@@ -66,8 +66,8 @@ class Ingest:
 
     @property
     def skew_s(self) -> Mapping[str, float]:
-        """Sensor -> device clock minus ours, of its last message that gave a time."""
-        return self._committer.skew_s
+        """A copy: sensor -> device clock minus ours, of its last message that gave a time."""
+        return self._committer.skew_s.copy()
 
     def start(self) -> None:
         self._thread.start()
@@ -122,6 +122,7 @@ class Ingest:
         committer = self._committer
         session = Session(self._config, self._version, lambda message: committer.receive(session, message))
         asked_mono = self._clock.mono()
+        subscribing = False
         try:
             session.open()
             while not self._stop.is_set() and self._step(session):
@@ -134,6 +135,11 @@ class Ingest:
                     raise CollectError("connect", f"no CONNACK within {CONNACK_S:g} s")
                 if self.connected and self._routes_changed.is_set():
                     self._subscribe(session)
+                if subscribing and not session.subscribing:
+                    log.info(
+                        "mqtt subscribed filters=%d refused=%d", len(self._filters), len(session.subscribe_refused)
+                    )
+                subscribing = session.subscribing
                 if session.subscribe_refused:
                     self._say_refused(session)
                 committer.commit_if_due()

@@ -131,6 +131,11 @@ class Session:
             if mid is not None:
                 self._asked[mid] = chunk
 
+    @property
+    def subscribing(self) -> bool:
+        """The broker has not yet answered every subscription."""
+        return bool(self._asked)
+
     def unsubscribe(self, filters: Sequence[str]) -> None:
         for chunk in _chunks(filters):
             self._client.unsubscribe(list(chunk))
