@@ -45,7 +45,7 @@ def build_devices(world: World) -> dict[str, SimDevice]:
             port = SimPort(line.if_name, f"WAN {line.circuit}", line.id, rate_bps=rate)
             found[line.device].ports.append(port)
         if line.remote_device in found and line.remote_if_name:
-            found[line.remote_device].ports.append(SimPort(line.remote_if_name, line.site, line.id))
+            found[line.remote_device].ports.append(SimPort(line.remote_if_name, line.site, line.id, far=True))
     for sim in found.values():
         lan = {
             "huawei": "GigabitEthernet0/0/{}",

@@ -79,8 +79,12 @@ def _targets(inventory: Inventory) -> dict[str, set[str]]:
     buildings = {site.building for site in inventory.sites.values()} - {""}
     return {
         "power": buildings | set(inventory.sites),
+        "feeder": {site.power for site in inventory.sites.values()} - {""},
         "fibre": set(inventory.lines),
+        "cabinet": {site.cable for site in inventory.sites.values()} - {""},
+        "cable": {site.cable for site in inventory.sites.values()} - {""},
         "node": set(inventory.nodes),
+        "stuck": {d.id for d in inventory.devices.values() if d.kind == "router" and d.site},
         "hang": set(inventory.devices),
         "hot": set(inventory.sites) | set(inventory.nodes),
     }
