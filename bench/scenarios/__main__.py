@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from bench.scenarios.drive import T0, play
 from bench.scenarios.faults import cases
@@ -28,7 +26,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="how many provinces (default: 1)")
     parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the first seed (default: 1)")
     parser.add_argument("--faults", type=int, default=300, metavar="N", help="faults in each (default: 300)")
-    parser.add_argument("--json", default="", metavar="FILE", help="write the figures here, too")
     parser.add_argument("--notes", action="store_true", help="tell each fault that was not explained rightly")
     args = parser.parse_args(argv)
     total, began = Score(), time.monotonic()
@@ -45,10 +42,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("\nall faults that were told, as first told:", *total.table(total.first), sep="\n")
     print("\n" + "\n".join(f"{name}: {value:g}" for name, value in figures.items()))
     print(f"{time.monotonic() - began:.0f} s")
-    if args.json:
-        path = Path(args.json)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"seeds": seeds, **figures}, indent=1) + "\n", encoding="utf-8")
     return 0 if good(figures) else 1
 
 

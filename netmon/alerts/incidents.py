@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from netmon.alerts import handling, planned, rootcause
@@ -158,9 +159,8 @@ class Book:
             again = self._lost_at.get(owner.subject, owner.began_at)
             together = min(abs(fault.began_at - owner.began_at), abs(fault.began_at - again)) <= self._window
             if owner.subject in self._lost_at and not together:
-                together = follows(
-                    owner, fault.began_at, site, inventory, lambda: self._find(fault.subject, fault.began_at)
-                )
+                look = partial(self._find, fault.subject, fault.began_at)
+                together = follows(owner, fault.began_at, site, inventory, look)
             if together or site.id in owner.children:
                 if site.id not in owner.children:
                     owner = note(replace(owner, children=(*owner.children, site.id)), self._now, "child", site.id)

@@ -56,7 +56,8 @@ def test_every_key_has_its_text(language: str) -> None:
 @pytest.mark.parametrize("language", ["vi", "en"])
 def test_every_rule_and_every_reason_against_one_has_its_text(language: str) -> None:
     why, why_not = words()[language]["rule"], words()[language]["rule_not"]
-    rules = {text for text in strings() if text.split("_")[0] in CAUSES and "_" in text and KEY.match(text)}
+    rules = {text for text in strings() if text.split("_")[0] in CAUSES and "_" in text[:-1] and KEY.match(text)}
+    rules -= {*words()[language]["ev"], "planned_"}
     assert len(rules) > 15
     assert rules <= set(why)
     for name in SOURCES:
