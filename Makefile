@@ -8,9 +8,10 @@ ARGS ?=
 PYTEST_ARGS ?=
 SOAK_S ?= 3600
 SOAK_DIR ?= build/soak
+SEED ?= $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit live soak bench rules dashboards clean
+.PHONY: help demo test check unit live soak bench scenarios rules dashboards clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,12 +37,17 @@ live: $(VENV)/.test ## only the tests against real servers and a real browser
 
 soak: $(VENV)/.test ## new counterexamples, the database away for a minute, then fuzz what reads SNMP for SOAK_S seconds (an hour)
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest -q tests/property
+	$(BIN)/python -m bench.detection --seeds 10 --first $(SEED)
+	$(BIN)/python -m bench.scenarios --seeds 5 --first $(SEED) --notes
 	NO_LOSS_OUTAGE_S=60 $(BIN)/pytest -q tests/live/test_no_loss.py
 	$(BIN)/python -m tests.fuzz.fuzz_snmp $(SOAK_DIR)/corpus -max_total_time=$(SOAK_S) -timeout=5 -max_len=1500 -artifact_prefix=$(SOAK_DIR)/
 
 bench: $(VENV)/.test ## measure (20 minutes), write bench/results and docs; ARGS="snmp --only cpu" for a part
 	@sh tools/servers.sh
 	@$(BIN)/python -m bench $(ARGS)
+
+scenarios: $(VENV)/.test ## 1500 faults in virtual time: how soon known, the matrix of causes; bench/results/causes.json
+	@$(BIN)/python -m bench causes $(ARGS)
 
 rules: $(VENV)/.test ## write the Prometheus rules from the catalogue
 	$(BIN)/netmon rules export

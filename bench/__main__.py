@@ -13,9 +13,10 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import mqtt, snmp
+from bench import causes, mqtt, snmp
 from bench.children import BenchError
 from bench.report import PAGE, ROOT, Options, provenance, say, write_results, write_section
 
@@ -25,9 +26,14 @@ class Topic(NamedTuple):
 
     parts: Mapping[str, Callable[[Options], Mapping[str, Any]]]
     page: Callable[[Mapping[str, Any]], str]
+    file: Path = PAGE  # where the section stands
 
 
-TOPICS = {"snmp": Topic(snmp.PARTS, snmp.page), "mqtt": Topic(mqtt.PARTS, mqtt.page)}
+TOPICS = {
+    "snmp": Topic(snmp.PARTS, snmp.page),
+    "mqtt": Topic(mqtt.PARTS, mqtt.page),
+    "causes": Topic(causes.PARTS, causes.page, causes.PAGE),
+}
 
 
 def run(name: str, topic: Topic, only: Sequence[str], options: Options, command: str) -> None:
@@ -53,8 +59,8 @@ def run(name: str, topic: Topic, only: Sequence[str], options: Options, command:
         say("a partial run: results and page stay as they are")
     else:
         path = write_results(name, result)
-        write_section(name, text)
-        say(f"written: {path.relative_to(ROOT)}, {PAGE.relative_to(ROOT)}")
+        write_section(name, text, topic.file)
+        say(f"written: {path.relative_to(ROOT)}, {topic.file.relative_to(ROOT)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

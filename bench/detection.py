@@ -1,7 +1,5 @@
 """False outages and detection delays of a whole province in virtual time: the real trackers, no sockets.
 
-    python -m bench.detection --seeds 5          # a table, and build/detection.json with --json
-
 Every line has its own weather (`netmon.sim.weather`) and a tracker as the prober has it; a province of 310 lines lives
 through 30 minutes in some seconds. Delays are from the moment a line dies to the moment it is known to be lost.
 """
@@ -10,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import json
 import random
 import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from bench.report import percentile
 from netmon.collectors.probes.habit import Fleet
 from netmon.collectors.probes.reach import QUICK_PROBES, Tracker
 from netmon.config import ProbeConfig
@@ -120,41 +117,34 @@ def outages(climate: Climate, seed: int, length_s: float, lines: int = 310) -> t
     return sum(any(lost for _, lost in line.told) for line in made), blips
 
 
-def share(ordered: Sequence[float], ratio: float) -> float:
-    """Nearest-rank percentile."""
-    return ordered[max(0, -(-len(ordered) * int(ratio * 1000) // 1000) - 1)]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="provinces per climate (default: 3)")
-    parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the first seed (default: 1)")
-    parser.add_argument("--json", default="", metavar="FILE", help="write the figures here, too")
-    args = parser.parse_args(argv)
-    table: dict[str, dict[str, float]] = {}
-    seeds = range(args.first, args.first + args.seeds)
-    print(f"{'climate':<20} minutes   false   blips     p50     p95     max  p95 of deaths 45 s after the start")
+def measure(seeds: Sequence[int]) -> dict[str, dict[str, float]]:
+    """Climate -> figures of as many provinces as there are seeds."""
+    found: dict[str, dict[str, float]] = {}
     for name, climate in CLIMATES.items():
         minutes = MINUTES.get(name, 30)
         counted = [false_outages(climate, seed, minutes) for seed in seeds]
-        late = sorted(d for seed in seeds for d in delays(climate, seed))
-        early = sorted(d for seed in seeds for d in delays(climate, seed, 45.0))
-        row = {
+        late = [delay for seed in seeds for delay in delays(climate, seed)]
+        early = [delay for seed in seeds for delay in delays(climate, seed, 45.0)]
+        row = found[name] = {
             "minutes": float(minutes * len(seeds)),
             "false_outages": float(sum(false for false, _ in counted)),
             "blips": float(sum(blips for _, blips in counted)),
-            "p50_s": round(share(late, 0.5), 2),
-            "p95_s": round(share(late, 0.95), 2),
-            "max_s": round(late[-1], 2),
-            "early_p95_s": round(share(early, 0.95), 2),
+            "p50_s": round(percentile(late, 0.5), 2),
+            "p95_s": round(percentile(late, 0.95), 2),
+            "max_s": round(max(late), 2),
+            "early_p95_s": round(percentile(early, 0.95), 2),
         }
-        table[name] = row
-        print(f"{name:<20}" + "".join(f" {value:>7g}" for value in row.values()), flush=True)
-    if args.json:
-        path = Path(args.json)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"seeds": list(seeds), "climates": table}, indent=1) + "\n", encoding="utf-8")
-    return 1 if any(row["false_outages"] for row in table.values()) else 0
+        print(f"{name:<20}", *(f"{key}={value:g}" for key, value in row.items()), flush=True)
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.detection", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="provinces per climate (default: 3)")
+    parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the first seed (default: 1)")
+    args = parser.parse_args(argv)
+    found = measure(range(args.first, args.first + args.seeds))
+    return 1 if any(row["false_outages"] for row in found.values()) else 0
 
 
 if __name__ == "__main__":

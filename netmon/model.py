@@ -435,12 +435,18 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why, how sure, on what evidence, and what evidence is missing (keys in words.yml)."""
+    """Why, how sure, on what evidence, and what evidence is missing (keys in words.yml).
+
+    ``rule`` decided (a key of `rule` in words.yml); ``rejected`` are those thought of before it, each with
+    what spoke against it (a key of `rule_not`): "device_port_up|parent_port_down".
+    """
 
     kind: CauseKind = "unknown"
     confirmed: bool = False
     evidence: tuple[Evidence, ...] = ()
     missing: tuple[str, ...] = ()
+    rule: str = ""
+    rejected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

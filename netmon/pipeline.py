@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from netmon import gateways, sensors
@@ -35,10 +36,11 @@ from netmon.model import (
     Reading,
     Sensor,
     Subject,
+    TimelineEntry,
     labels,
 )
 from netmon.sensor_means import Means, SensorMean
-from netmon.state import GatewayView, Reach, SensorView, State
+from netmon.state import GatewayView, Reach, Said, SensorView, State
 from netmon.topology import Topology
 
 log = logging.getLogger(__name__)
@@ -238,6 +240,21 @@ class Pipeline:
         if change.incident.id in self.state.incidents or change.incident.open:
             self.state.incidents[change.incident.id] = change.incident
         self.state.revision += 1
+
+    def take_answer(self, number: int, mains: bool, who: str) -> Change | None:
+        """A person on site answers: 5 = mains present, 6 = no mains. It is evidence; None if none such is open."""
+        found = self.book.open.get(number)
+        if found is None:
+            return None
+        now = self._clock.now()
+        sites = (found.subject.id, *found.children) if found.subject.kind == "site" else found.children
+        self.state.said |= dict.fromkeys(sites, Said(mains, now, who))
+        entry = TimelineEntry(now, "evidence", who, "mains_said" if mains else "no_mains_said")
+        change = self.book.handle(number, lambda incident: replace(incident, timeline=(*incident.timeline, entry)), now)
+        if change is not None:
+            self._show(change)
+        self._news.set()
+        return change
 
     def clock_stepped(self, step_s: float) -> None:
         """The system clock was stepped: `for`, holds, silences and recoveries go on as if it had not been."""

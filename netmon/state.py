@@ -133,6 +133,15 @@ class GatewayView:
     silent: tuple[str, ...] = ()  # its sensors, while nothing comes through it
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person on site answered: whether there is mains. It counts for the outage during which it was said."""
+
+    mains: bool
+    at: float
+    who: str
+
+
 @dataclass(slots=True)
 class Health:
     """What netmon says of itself."""
@@ -163,6 +172,7 @@ class State:
     alerts: dict[tuple[str, Labels], AlertState] = field(default_factory=dict)
     incidents: dict[int, Incident] = field(default_factory=dict)  # open ones and those closed lately
     plans: Plans = field(init=False)  # planned works and silences
+    said: dict[str, Said] = field(default_factory=dict)  # site -> the latest answer
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))  # traps, the oldest first
     health: Health = field(default_factory=Health)
     revision: int = 0  # grows with every change that a page would show

@@ -116,6 +116,15 @@ class Topology:
         """Sites whose lines share a cable."""
         return self._cable.get(group, ())
 
+    def mates_in_power(self, site: str) -> Ids:
+        """Other sites that lose their mains with this one: of its house, then of its feeder."""
+        facts = self.inventory.sites.get(site)
+        if facts is None:
+            return ()
+        house = self.sites_in_building(facts.building) if facts.building else ()
+        feeder = self.sites_in_power(facts.power) if facts.power else ()
+        return tuple(mate for mate in dict.fromkeys((*house, *feeder)) if mate != site)
+
     def parents_of_target(self, target: str) -> Ids:
         """The nodes above a probe target (line or node id) that are probed themselves, nearest first."""
         above = self.line_ancestors(target) if target in self.inventory.lines else self.ancestors(target)

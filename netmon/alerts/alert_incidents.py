@@ -18,6 +18,9 @@ from netmon.alerts.ledger import Ledger
 from netmon.alerts.verdict import LOST
 from netmon.model import AlertState, Incident, Subject
 from netmon.state import State
+from netmon.topology import Topology
+
+SETTLE_S = 120.0  # after a start: all polled and every `for` of some seconds over
 
 
 class AlertIncidents:
@@ -26,9 +29,9 @@ class AlertIncidents:
     def __init__(self, ledger: Ledger) -> None:
         self._book = ledger
 
-    def step(self, state: State) -> None:
+    def step(self, state: State, topology: Topology) -> None:
         """Let every firing alert join an incident or open one; end those that fire no more."""
-        self._state = state
+        self._state, self._topology = state, topology
         firing = {k: a for k, a in state.alerts.items() if a.firing_at is not None}
         owned = {key for incident in self._book.open.values() for key in incident.alerts}
         at_place: dict[Subject, list[int]] = {}
@@ -39,13 +42,26 @@ class AlertIncidents:
                 continue
             place = place_of(alert.subject, state.inventory)
             there = (self._book.open[i] for i in at_place.get(place, ()))
-            home = next((incident for incident in there if explains(incident, alert)), None)
+            home = next((incident for incident in there if explains(incident, alert)), None) or self._mate(alert, place)
             if home is not None:
                 self._attach(home, key, alert)
             elif alert.tell != "verdict" and self._opens(key, alert, place):
                 at_place.setdefault(place, []).append(self._open_alert(key, alert))
         for incident in [i for i in self._book.open.values() if i.kind == "alert"]:
             self._follow_alert(incident, any(key in firing for key in incident.alerts))
+
+    def _mate(self, alert: AlertState, place: Subject) -> Incident | None:
+        """The open incident of a mate in building or feeder that the same mains cut explains."""
+        kind, _ = rootcause.ALERT_CAUSES.get(alert.alertname, ("unknown", ""))
+        if kind != "power" or place.kind != "site":
+            return None
+        mates = {Subject("site", mate) for mate in self._topology.mates_in_power(place.id)}
+        for incident in self._book.open.values():
+            about = place_of(incident.subject, self._state.inventory)
+            lost = incident.kind == "outage" and incident.cause.kind in ("power", "unknown")
+            if about in mates and (lost or (incident.kind == "alert" and incident.cause.kind == "power")):
+                return incident
+        return None
 
     def _attach(self, incident: Incident, key: AlertKey, alert: AlertState) -> None:
         new = note(replace(incident, alerts=(*incident.alerts, key)), self._book.now, "evidence", alert.alertname)
@@ -61,8 +77,24 @@ class AlertIncidents:
         verdict = self._state.verdicts.get(place)
         if alert.subject.kind != "sensor" and verdict is not None and verdict.condition in LOST:
             return False
-        past = (i for i in self._book.closed.values() if i.kind != "alert" and key in i.alerts)
-        return not any(i.closed_at is not None and alert.since <= i.closed_at for i in past)
+        for incident in list(self._book.closed.values()):
+            if incident.closed_at is None or incident.kind == "alert":
+                continue
+            # What fires since the start of the daemon may have begun at any time before.
+            before = alert.since <= max(incident.closed_at, self._state.health.started_at + SETTLE_S)
+            if before and key in incident.alerts:
+                return False
+            if before and self._aftermath(incident, alert, place):
+                self._book.closed[incident.id] = replace(incident, alerts=(*incident.alerts, key))
+                return False
+        return True
+
+    def _aftermath(self, incident: Incident, alert: AlertState, place: Subject) -> bool:
+        """True for a battery that is low after the power cut that emptied it."""
+        kind, _ = rootcause.ALERT_CAUSES.get(alert.alertname, ("unknown", ""))
+        sites = {incident.subject.id, *incident.children}
+        near = place.kind == "site" and sites & {place.id, *self._topology.mates_in_power(place.id)}
+        return kind != "unknown" and bool(near) and incident.cause.kind in (kind, "unknown")
 
     def _open_alert(self, key: AlertKey, alert: AlertState) -> int:
         cause = rootcause.of_alert(alert, self._state)

@@ -14,6 +14,8 @@ from netmon.state import State
 
 NO_LIGHT_DBM = -35.0  # receivers report -40 dBm or less without light; the weakest usable one sees -28 (ITU-T G.984.2)
 TICKS_WRAP_S = 2**32 / 100  # sysUpTime is TimeTicks in 32 bits: it starts anew after 497 days (RFC 3418)
+SPENT_RATIO = 0.05  # of charge: less is the UPS's own arithmetic
+CARRIED_S = 30.0
 BOOT_SLACK_S = 30.0  # two polls of one run may place the boot this far apart: delays and drifting device clocks
 
 
@@ -27,6 +29,10 @@ class Supply:
     charge_ratio: float | None = None
     runtime_s: float | None = None
     seen_at: float = 0.0
+    spent_at: float | None = (
+        None  # a poll on mains that found less charge than the one before: it had to step in unseen
+    )
+    carried_at: float | None = None  # last time it was on battery for CARRIED_S and still answered: it can carry a cut
 
     @property
     def on_battery(self) -> bool:
@@ -35,11 +41,12 @@ class Supply:
 
 @dataclass(frozen=True, slots=True)
 class PortSeen:
-    """A port as last seen. ``changed_at`` from ifLastChange, else the first poll that saw the present state."""
+    """A port as last seen. ``changed_at``: ifLastChange (if it ``tells``), else the first poll of the present state."""
 
     up: bool | None
     seen_at: float
     changed_at: float | None = None
+    tells: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,15 @@ class Light:
     """Received light of a port: whether there is any, and since which poll."""
 
     lit: bool
+    since: float
+    seen_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A routing neighbour as last seen by a device: whether the session stands, and since which poll."""
+
+    up: bool
     since: float
     seen_at: float
 
@@ -59,6 +75,7 @@ class Witness:
         self._supply: dict[str, Supply] = {}
         self._ports: dict[tuple[str, str], PortSeen] = {}
         self._light: dict[tuple[str, str], Light] = {}
+        self._routes: dict[str, dict[str, Route]] = {}  # peer -> the device that knows it -> what it says
         self._boot: dict[str, float] = {}
         self._answered: dict[str, float] = {}
 
@@ -82,6 +99,11 @@ class Witness:
     def light(self, device: str, if_name: str) -> Light | None:
         return self._light.get((device, if_name))
 
+    def route(self, peers: Iterable[str]) -> Route | None:
+        """The latest word of anybody about a neighbour of one of these addresses."""
+        found = [route for peer in peers for route in self._routes.get(peer, {}).values()]
+        return max(found, key=lambda route: route.seen_at, default=None)
+
     def booted_at(self, device: str) -> float | None:
         """When the device last started, as its sysUpTime tells; None if unknown (it reads 0, or there is none)."""
         return self._boot.get(device)
@@ -96,6 +118,9 @@ class Witness:
         self._take_boot(poll)
         for name, port in poll.ports.items():
             self._take_port(poll, name, port)
+        for figure in poll.figures:
+            if figure.name == "netmon_neighbor_up":
+                self._take_route(device, dict(figure.labels).get("peer", ""), figure.value > 0, at)
         found = _by_name(poll.figures)
         for key, dbm in found.get("netmon_optical_rx_dbm", {}).items():
             lit, before = dbm > NO_LIGHT_DBM, self._light.get((device, key))
@@ -123,7 +148,12 @@ class Witness:
             told = poll.started_at - (poll.sys_uptime_s - port.last_change_s)
             if changed is None or abs(told - changed) > 1.0:  # the same moment jitters from poll to poll
                 changed = told
-        self._ports[poll.device, name] = PortSeen(port.oper_up, port.at, changed)
+        self._ports[poll.device, name] = PortSeen(port.oper_up, port.at, changed, port.last_change_s is not None)
+
+    def _take_route(self, device: str, peer: str, up: bool, at: float) -> None:
+        known = self._routes.setdefault(peer, {})
+        before = known.get(device)
+        known[device] = Route(up, before.since if before is not None and before.up == up else at, at)
 
     def _take_supply(self, device: str, at: float, on_battery: bool, found: Mapping[str, Mapping[str, float]]) -> None:
         old = self._supply.get(device) or Supply()
@@ -132,8 +162,13 @@ class Witness:
         new = replace(old, charge_ratio=charge, runtime_s=runtime, seen_at=at)
         if not on_battery:
             new = replace(new, mains_at=at)
+            fell = (old.charge_ratio or 0.0) - (1.0 if charge is None else charge) > SPENT_RATIO
+            if fell and not old.on_battery:
+                new = replace(new, spent_at=at)
         else:
             new = replace(new, battery_at=at, battery_from=old.battery_from if old.on_battery else at)
+            if at - (new.battery_from or at) >= CARRIED_S:
+                new = replace(new, carried_at=at)
         self._supply[device] = new
 
     def _forget(self, device: str) -> None:
@@ -143,6 +178,8 @@ class Witness:
             del self._ports[key]
         for key in [k for k in self._light if k[0] == device]:
             del self._light[key]
+        for known in self._routes.values():
+            known.pop(device, None)
 
 
 def _by_name(figures: Iterable[Figure]) -> dict[str, dict[str, float]]:

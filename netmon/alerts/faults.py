@@ -17,6 +17,7 @@ from netmon.state import State
 from netmon.topology import Topology
 
 NETMON = Subject("netmon", "netmon")
+BEFORE_S = 0.001  # "before", where nobody wrote down by how much
 RANK = {"degraded": 0, "report": 1, "redundancy": 2, "outage": 3}  # a person's report is no fault that netmon sees
 
 
@@ -95,12 +96,16 @@ def recall(incidents: Iterable[Incident], topology: Topology) -> dict[Subject, V
                     found.setdefault(below, Verdict(below, "down", since))
         elif subject.kind == "site":
             for site in (subject.id, *incident.children):
-                for below in (Subject("line", line) for line in topology.lines_of(site)):
+                lines = [Subject("line", line) for line in topology.lines_of(site)]
+                free = any(line not in found for line in lines)
+                for below in lines:
                     over = found.get(below)
                     # Lost before the node above it; of a lost redundancy nobody wrote down which line it was.
                     own = over is not None and (incident.kind == "outage" or over.condition == "down")
-                    if over is None or (own and since < over.since):
-                        found[below] = Verdict(below, "down", since)
+                    # What the node does not explain was lost last, else the outage would be the node's.
+                    at = since - BEFORE_S if over is not None and free else since
+                    if over is None or (own and at < over.since):
+                        found[below] = Verdict(below, "down", at)
     return found
 
 

@@ -5,7 +5,8 @@ Rules (DESIGN.md, section 3, Incidents; MESSAGES.md, defaults of telling):
    it may be told; one that closes before is a blip.
  - The incident of a lost node owns the sites below it; while it is open none of them opens its own. When it closes,
    sites still lost become incidents of their own with their true beginning. The same holds for the sites of one
-   building, feeder or cable lost in one moment: the first owns the others. netmon's own uplink owns everything.
+   building, feeder or cable lost in one moment: the first owns the others; and for those of one building or feeder that
+   follow while it is lost, as their batteries run out (`joining.follows`). netmon's own uplink owns everything.
  - One that opened just before its owner is absorbed: an ``updated`` change with ``closed_at`` set and `child` as last
    line of its timeline. Nothing is told of it, and it is not reopened.
  - A site has at most one incident of its condition: degraded grows to redundancy lost and to outage (``raised``,
@@ -19,14 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from netmon.alerts import handling, planned, rootcause
 from netmon.alerts.alert_incidents import AlertIncidents
 from netmon.alerts.evidence import Witness
 from netmon.alerts.faults import NETMON, RANK, Fault, faults, settled
-from netmon.alerts.joining import better, cause_text, leads_to, note, place_of, worst
+from netmon.alerts.joining import better, cause_text, follows, leads_to, note, place_of, worst
 from netmon.alerts.ledger import Ledger
+from netmon.alerts.review import review
 from netmon.alerts.verdict import window_s
 from netmon.config import Config
 from netmon.model import Cause, Change, Incident, Subject, TimelineEntry
@@ -69,7 +72,7 @@ class Book:
             same = wrong.get(incident.subject)
             if same is None or RANK[same.kind] < RANK[incident.kind]:
                 self._without_fault(incident)
-        self._alerts.step(state)
+        self._alerts.step(state, topology)
         for incident in list(self.open.values()):
             if (after := handling.expire(incident, now)) is not incident:
                 self.ledger.change("updated", after)
@@ -143,7 +146,7 @@ class Book:
         site = self._state.inventory.sites.get(fault.subject.id)
         if fault.kind != "outage" or fault.subject.kind != "site" or site is None:
             return False
-        topology = self._topology
+        topology, inventory = self._topology, self._state.inventory
         mates = (
             *(topology.sites_in_building(site.building) if site.building else ()),
             *(topology.sites_in_power(site.power) if site.power else ()),
@@ -154,7 +157,11 @@ class Book:
             if owner is None or owner.kind != "outage":
                 continue
             again = self._lost_at.get(owner.subject, owner.began_at)
-            if min(abs(fault.began_at - owner.began_at), abs(fault.began_at - again)) <= self._window:
+            together = min(abs(fault.began_at - owner.began_at), abs(fault.began_at - again)) <= self._window
+            if owner.subject in self._lost_at and not together:
+                look = partial(self._find, fault.subject, fault.began_at)
+                together = follows(owner, fault.began_at, site, inventory, look)
+            if together or site.id in owner.children:
                 if site.id not in owner.children:
                     owner = note(replace(owner, children=(*owner.children, site.id)), self._now, "child", site.id)
                     self.ledger.change("updated", owner)
@@ -168,11 +175,16 @@ class Book:
         return None
 
     def _led_by(self, fault: Fault) -> Incident | None:
-        """The first open alert incident of the site that this loss grows out of; further ones are absorbed."""
-        inventory = self._state.inventory
+        """The first open alert incident that this loss grows out of, of the site or of a UPS on its mains; further ones
+        are absorbed."""
+        inventory, site = self._state.inventory, fault.subject.id
+        places = {Subject("site", mate) for mate in (site, *self._topology.mates_in_power(site))}
         first: Incident | None = None
         for incident in list(self.open.values()):
-            if leads_to(incident, fault.kind) and place_of(incident.subject, inventory) == fault.subject:
+            place = place_of(incident.subject, inventory)
+            if leads_to(incident, fault.kind) and place in places:
+                if place != fault.subject and incident.cause.kind != self._find(fault.subject, fault.began_at).kind:
+                    continue
                 if first is None:
                     first = incident
                 else:
@@ -309,9 +321,7 @@ class Book:
         if new.kind == "outage" and new.subject.kind == "site" and new.cause.kind != "planned":
             look = new
             due = self._now - (new.good_since or self._now) >= self.config.alerts.recovered_s
-            new = self._explain(
-                new, lambda: rootcause.review(look, self._state, self._topology, self.witness), at_once=due
-            )
+            new = self._explain(new, lambda: review(look, self._state, self._topology, self.witness), at_once=due)
         if self._now - (new.good_since or self._now) >= self.config.alerts.recovered_s:
             self.ledger.close(new)
         elif new is not incident:

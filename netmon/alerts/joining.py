@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from netmon.alerts.planned import KEYS as PLANNED_KEYS
@@ -19,11 +19,13 @@ from netmon.model import (
     Labels,
     Sensor,
     Severity,
+    Site,
     Subject,
     TimelineEntry,
 )
 from netmon.state import State
 
+FEEDER_S = 1800.0  # a battery of an office lasts some minutes to half an hour
 TIMELINE_MOST = 200  # a flapping line must not fill the memory: the first entry and the last ones stay
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 AlertKey = tuple[str, Labels]
@@ -62,7 +64,8 @@ def better(old: Cause, new: Cause) -> Cause:
     if new.kind != old.kind and old.confirmed and not new.confirmed:
         return replace(old, evidence=evidence)
     confirmed = new.confirmed or (old.confirmed and new.kind == old.kind)
-    return Cause(new.kind, confirmed, evidence, new.missing)
+    rejected = tuple(dict.fromkeys((*old.rejected, *new.rejected)))
+    return Cause(new.kind, confirmed, evidence, new.missing, new.rule, rejected)
 
 
 def merge(old: Iterable[Evidence], new: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -114,6 +117,20 @@ def explains(incident: Incident, alert: AlertState) -> bool:
 def leads_to(incident: Incident, kind: str) -> bool:
     """True if a site's loss grows out of this open alert incident (UPS on battery, then the site is lost)."""
     return incident.kind == "alert" and kind == "outage" and incident.subject.kind in ("device", "line")
+
+
+def follows(owner: Incident, began_at: float, site: Site, inventory: Inventory, look: Callable[[], Cause]) -> bool:
+    """True if a site lost later than its mate, and while that one is lost, is the same fault: its battery ran out.
+
+    In one building unless the first is known to be something else; on one feeder only where nothing else is known of
+    either, for some minutes, or mains are known to be lost.
+    """
+    first = inventory.sites.get(owner.subject.id)
+    if first is None or owner.cause.kind not in ("power", "unknown") or look().kind not in ("power", "unknown"):
+        return False
+    if site.building and site.building == first.building:
+        return True
+    return site.power != "" and site.power == first.power and began_at - owner.began_at <= FEEDER_S
 
 
 def still_visible(incident: Incident, state: State) -> bool:

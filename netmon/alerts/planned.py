@@ -29,7 +29,7 @@ def explain(found: Cause, subject: Subject, began_at: float, plans: Plans, zone:
     work, window = planned
     if found.kind == "monitor" or (found.confirmed and found.kind not in (*AGREES[work.kind], "unknown")):
         return found
-    return Cause("planned", True, (*_evidence(work, window), *found.evidence), ())
+    return Cause("planned", True, (*_evidence(work, window), *found.evidence), (), "planned_work", found.rejected)
 
 
 def _evidence(work: Work, window: Window) -> tuple[Evidence, Evidence]:

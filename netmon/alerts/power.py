@@ -1,8 +1,9 @@
 """Was there mains at a site when it was lost? Signs for and against, each with its evidence. Pure.
 
-Sources (DESIGN.md, section 3): the site's own UPS, a UPS in the same building or on the same feeder, mains sensors,
-and sensors without a battery that are still heard.
-A UPS on battery proves a mains cut; that it also stopped the router is proven only when the battery was at its end.
+Sources: the site's own UPS (by poll or trap), a UPS in the same building or on the same feeder, mains sensors, sensors
+without a battery that are still heard, and what a person on site answers. A UPS on battery proves a mains cut; that it
+also stopped the router is proven only when the battery was at its end. A UPS that was on mains before the loss proves
+little: its battery may be dead. Only one that netmon has seen carry its site is trusted to have carried it again.
 """
 
 from __future__ import annotations
@@ -25,30 +26,42 @@ TOGETHER_S = 120.0  # a UPS is polled every 30 s and may miss a poll or two
 MAINS = "mains"  # quantity of sensor types that tell mains present (1) or not (0)
 SENSOR_AGE_S = 600.0
 POWER_KEYS = frozenset(
-    {"ups_on_battery", "neighbour_ups_on_battery", "feeder_ups_on_battery", "mains_lost", "same_feeder"}
+    {
+        "ups_on_battery",
+        "neighbour_ups_on_battery",
+        "feeder_ups_on_battery",
+        "mains_lost",
+        "no_mains_said",
+        "same_feeder",
+    }
 )
+# Seen or said while the site was lost.
+GOOD_KEYS = frozenset({"mains_present", "mains_fed_sensor", "neighbour_ups_on_mains", "mains_said"})
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """What speaks for a mains cut (``lost``, ``proof`` if beyond doubt) and against it (``good``)."""
+    """What speaks for a mains cut (``lost``, ``proof`` if beyond doubt) by ``rule``, and against it (``good``)."""
 
     lost: tuple[Evidence, ...] = ()
     proof: bool = False
     good: tuple[Evidence, ...] = ()
     good_after: bool = False  # mains were seen after the loss began, not only before
+    carries: bool = False  # a UPS on mains that has carried the site before: mains are taken to be good
     known: bool = False  # there is telemetry at all
+    rule: str = ""
 
 
 def power_at(site: Site, began_at: float, state: State, topology: Topology, config: Config, witness: Witness) -> Power:
     """Signs of the mains at ``site`` around ``began_at``."""
     lost: list[Evidence] = []
     good: list[Evidence] = []
-    proof = after = known = False
+    proof = after = known = carries = False
+    rule = ""
     recent = began_at - max(TOGETHER_S, 3 * config.snmp.interval_s)
     for device in _ups(topology, state, site.id):
         known = True
-        told = _alert_since(state, device)
+        told = _told_since(state, device, recent)
         supply = witness.supply(device)
         if supply is not None and supply.seen_at < recent:
             supply = None  # silent long before: it tells nothing of this moment
@@ -57,11 +70,14 @@ def power_at(site: Site, began_at: float, state: State, topology: Topology, conf
             if supply.charge_ratio is not None:
                 lost.append(Evidence("ups_charge", supply.seen_at, {"percent": f"{supply.charge_ratio * 100:.0f}"}))
             proof = proof or drained(supply, began_at)
-        elif supply is None and told is not None:
+            rule = "power_ups_drained" if drained(supply, began_at) else "power_ups"
+        elif told is not None and (supply is None or (supply.mains_at or 0.0) < told):
             lost.append(Evidence("ups_on_battery", told))
+            rule = rule or "power_ups"
         elif supply is not None and supply.mains_at is not None and _trusted(supply, began_at):
             good.append(Evidence("ups_on_mains", supply.mains_at))
             after = after or supply.mains_at > began_at
+            carries = carries or (supply.carried_at is not None and (supply.charge_ratio or 0.0) >= HEALTHY_RATIO)
     for key, other, device in _neighbours(topology, state, site):
         supply = witness.supply(device)
         if supply is None or supply.seen_at < recent:
@@ -72,6 +88,7 @@ def power_at(site: Site, began_at: float, state: State, topology: Topology, conf
             # Lost in the moment the house lost its mains: a router without a UPS. Later: perhaps one that ran out.
             at_once = abs(supply.battery_from - began_at) <= TOGETHER_S
             proof = proof or (at_once and key == "neighbour_ups_on_battery" and not known)
+            rule = rule or "power_neighbour_ups"
         elif key == "neighbour_ups_on_battery" and supply.mains_at is not None and supply.mains_at > began_at:
             good.append(Evidence("neighbour_ups_on_mains", supply.mains_at, args))
             after = True
@@ -79,7 +96,7 @@ def power_at(site: Site, began_at: float, state: State, topology: Topology, conf
         known = True
         if value < 0.5 and at >= began_at - SENSOR_AGE_S:
             lost.append(Evidence("mains_lost", at))
-            proof = True
+            proof, rule = True, "power_mains_sensor"
         elif value >= 0.5 and at > began_at:
             good.append(Evidence("mains_present", at))
             after = True
@@ -88,7 +105,15 @@ def power_at(site: Site, began_at: float, state: State, topology: Topology, conf
         if at > began_at + config.probe.timeout_s:
             good.append(Evidence("mains_fed_sensor", at, {"name": name}))
             after = True
-    return Power(tuple(lost), proof, tuple(good), after, known)
+    said = state.said.get(site.id)
+    if said is not None and said.at > began_at:
+        if said.mains:
+            good.append(Evidence("mains_said", said.at, {"name": said.who}))
+            after = True
+        else:
+            lost.append(Evidence("no_mains_said", said.at, {"name": said.who}))
+            proof, rule = True, "power_person"
+    return Power(tuple(lost), proof, tuple(good), after, carries, known, rule)
 
 
 def _trusted(supply: Supply, began_at: float) -> bool:
@@ -149,9 +174,10 @@ def _mains_sensors(topology: Topology, state: State, site: Site) -> Iterator[tup
             yield view.value, view.received_at
 
 
-def _alert_since(state: State, device: str) -> float | None:
-    """Since when the catalogue's UpsOnBattery holds for a UPS."""
+def _told_since(state: State, device: str, recent: float) -> float | None:
+    """Since when the catalogue's UpsOnBattery holds for a UPS, or when it lately told so by a trap."""
     for (name, labels), alert in state.alerts.items():
         if name == "UpsOnBattery" and ("device", device) in labels:
             return alert.since
-    return None
+    traps = (e.at for e in state.events if e.device == device and e.kind == "ups_on_battery" and e.at >= recent)
+    return next(traps, None)

@@ -1,31 +1,32 @@
 """Why something is lost: cause, confirmed or suspected, with evidence a person can check and what is missing. Pure.
 
-Rules (DESIGN.md, section 3, Incidents). Better unknown than wrong; and never is a power cut called a broken line:
- - `device`: the port above has a link though the router is silent: it has power, for its light is there. With an ont
-   handoff that port only sees the telco's own equipment, so mains must be known good as well.
- - `power`: see `netmon.alerts.power`; sites of one feeder but several buildings lost together.
- - `line`: only with an sfp handoff and mains known good: the router answers over another line and its WAN port or
-   light is gone, or the port above is. With ont handoff a dropped WAN port means the ONT: unknown.
- - Lost together in one building, or rebooted afterwards, is no proof: a cut drop cable and a reset look the same.
-After recovery `review` confirms or corrects, mainly by whether the router had been running all the time.
-Evidence keys and missing keys are texts `ev.*` and `missing.*` of words.yml; args hold names and numbers, never times.
+Rules, in their order (better unknown than wrong, and never is a power cut called a broken line):
+ - `device`: the router is silent though the port above has its light (sfp: the light is the router's own), or the
+   routing session with it stands. With an ont handoff the port above only sees the telco's own equipment.
+ - `power`: see `netmon.alerts.power`.
+ - `line`, only with an sfp handoff and mains known good: the router answers over another line and its port or light is
+   gone, or the port above is. With ont a dropped WAN port means the ONT, and behind one that stayed up the telco's
+   cabinet may be without power: unknown.
+ - Sites of one feeder but several buildings lost together: power. In one building alone it is no proof: a cut drop
+   cable looks the same.
+`netmon.alerts.review` confirms or corrects after recovery.
+Evidence keys and missing keys are texts `ev.*` and `missing.*` of words.yml, rules are `rule.*`; args hold names and
+numbers, never times.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from netmon.alerts.evidence import BOOT_SLACK_S, Witness
-from netmon.alerts.power import POWER_KEYS, Power, power_at
+from netmon.alerts.evidence import Witness
+from netmon.alerts.power import Power, power_at
 from netmon.alerts.verdict import LOST, probed, window_s
 from netmon.config import Config
-from netmon.model import AlertState, Cause, CauseKind, Evidence, Incident, Line, Site, Subject, Verdict
+from netmon.model import AlertState, Cause, CauseKind, Evidence, Line, Site, Subject, Verdict
 from netmon.state import State
 from netmon.topology import Topology
 from netmon.vietnamese import sort_key
 
 MOST_SENSORS = 30  # named in a message
-LINE_KEYS = frozenset({"light_lost", "port_down", "parent_port_down", "parent_light_lost"})
+HOLD_S = 180.0  # BGP's hold time (RFC 4271, section 10): a session outlives its router this long
 # What an alert of the catalogue says about a cause. Others are symptoms.
 ALERT_CAUSES: dict[str, tuple[CauseKind, str]] = {
     "UpsOnBattery": ("power", "ups_on_battery"),
@@ -43,14 +44,15 @@ def find(
     verdict = state.verdicts.get(subject)
     if subject.kind == "netmon":
         own = state.verdicts.get(Subject("node", config.own_uplink))
-        return Cause("monitor", True, (Evidence("uplink_lost", own.since),) if own else ())
+        return Cause("monitor", True, (Evidence("uplink_lost", own.since),) if own else (), rule="monitor_uplink")
     if verdict is None or verdict.condition == "up":
         return Cause()
     if verdict.by == "monitor":
-        return Cause("monitor", True, (Evidence("uplink_lost", verdict.since),))
+        return Cause("monitor", True, (Evidence("uplink_lost", verdict.since),), rule="monitor_uplink")
     if verdict.condition == "unreachable":
         node = state.inventory.nodes.get(verdict.by)
-        return Cause("upstream", True, (Evidence("node_above", verdict.since, {"name": node.name if node else ""}),))
+        above = Evidence("node_above", verdict.since, {"name": node.name if node else ""})
+        return Cause("upstream", True, (above,), rule="upstream_node")
     if subject.kind == "node":
         return _node(verdict, state, topology, config)
     if verdict.condition == "degraded" and verdict.by != "redundancy":
@@ -67,7 +69,7 @@ def of_alert(alert: AlertState, state: State) -> Cause:
     if not key:
         return Cause()
     args = {"percent": f"{alert.value * 100:.0f}"} if key == "ups_charge" else {}
-    return Cause(kind, True, (Evidence(key, alert.since, args),))
+    return Cause(kind, True, (Evidence(key, alert.since, args),), rule="power_ups")
 
 
 def _silent_with(alert: AlertState, state: State) -> tuple[Evidence, ...]:
@@ -100,11 +102,11 @@ def _node(verdict: Verdict, state: State, topology: Topology, config: Config) ->
         args = {"lost": str(len(lost)), "known": str(len(known))}
         evidence.append(Evidence("children_lost", min(v.since for v in lost), args))
     if verdict.by == "silent" or (node.kind == "service" and not lost):
-        return Cause("unknown", False, tuple(evidence))
+        return Cause("unknown", False, tuple(evidence), rule="unknown_silent")
     share = len(lost) / len(known) if known else 0.0
     silent = reach is not None and bool(reach.lost)
     confirmed = (silent and share >= config.alerts.upstream_ratio) or (share == 1.0 and len(known) > 2)
-    return Cause("upstream", confirmed, tuple(evidence))
+    return Cause("upstream", confirmed, tuple(evidence), rule="upstream_silent" if silent else "upstream_children")
 
 
 def _poor(verdict: Verdict, state: State, topology: Topology) -> Cause:
@@ -137,6 +139,7 @@ class _Scene:
         self.site: Site | None = state.inventory.sites.get(self.lines[0].site) if self.lines else None
         self.evidence: list[Evidence] = []
         self.missing: list[str] = []
+        self.rejected: list[str] = []
 
     def cause(self) -> Cause:
         if self.site is None:
@@ -144,22 +147,27 @@ class _Scene:
         power = power_at(self.site, self.began, self.state, self.topology, self.config, self.witness)
         alive = self._alive()
         if not alive:
-            seen = [reach.unanswered for line in self.lines if (reach := self.state.reach.get(line.id))]
-            self.evidence.append(Evidence("router_silent", self.began, {"count": str(max(seen, default=0))}))
+            self._silence()
         if not power.known:
             self.missing.append("ups")
-        if self._router_powered(power, alive):
-            return self._is("device", False)
+        if (rule := self._router_powered(power, alive)) is not None:
+            return self._is("device", False, rule)
         if not alive and power.lost:
             self.evidence += power.lost
-            return self._is("power", power.proof)
+            return self._is("power", power.proof, power.rule)
+        self._reject("power", "router_alive" if alive else "ups" if not power.known else "no_battery")
         self.evidence += power.good
         if (line := self._line(power, alive)) is not None:
             return line
         return self._together()
 
-    def _is(self, kind: CauseKind, confirmed: bool) -> Cause:
-        return Cause(kind, confirmed, tuple(self.evidence), tuple(dict.fromkeys(self.missing)))
+    def _is(self, kind: CauseKind, confirmed: bool, rule: str) -> Cause:
+        evidence, missing = tuple(self.evidence), tuple(dict.fromkeys(self.missing))
+        return Cause(kind, confirmed, evidence, missing, rule, tuple(dict.fromkeys(self.rejected)))
+
+    def _reject(self, rule: str, why: str) -> None:
+        """Remember what was thought of and what spoke against it."""
+        self.rejected.append(f"{rule}|{why}")
 
     def _alive(self) -> bool:
         """True if the router answered a poll that began after the loss: then it has power."""
@@ -170,20 +178,65 @@ class _Scene:
                 return True
         return False
 
-    def _router_powered(self, power: Power, alive: bool) -> bool:
-        """True if the port above every lost line has a link, seen after the loss, though the router is silent."""
+    def _silence(self) -> None:
+        """That nothing answers, and what routers on the way say to that."""
+        seen = [reach for line in self.lines if (reach := self.state.reach.get(line.id)) is not None]
+        count = max((reach.unanswered for reach in seen), default=0)
+        self.evidence.append(Evidence("router_silent", self.began, {"count": str(count)}))
+        for reach in seen:
+            if reach.error and reach.error_from and (name := self._name_of(reach.error_from)):
+                self.evidence.append(Evidence("icmp_error", reach.since, {"error": reach.error, "name": name}))
+
+    def _name_of(self, address: str) -> str:
+        """What an address belongs to; an unknown one is not shown: messages carry no addresses."""
+        inventory = self.state.inventory
+        for device in inventory.devices.values():
+            if device.address == address:
+                node, site = inventory.nodes.get(device.node), inventory.sites.get(device.site)
+                return node.name if node else site.name if site else ""
+        probes = ((node.name, node.probe) for node in inventory.nodes.values())
+        return next((name for name, probe in probes if probe is not None and probe.address == address), "")
+
+    def _router_powered(self, power: Power, alive: bool) -> str | None:
+        """The rule by which the silent router has power: its light or its routing session is there after the loss."""
         if alive:
-            return False
+            return None
+        if self._routed():
+            return "device_route"
         found = []
         for line in self.lines:
             port = self.witness.port(line.remote_device, line.remote_if_name) if line.remote_device else None
-            if port is None or not port.up or port.seen_at <= self.began + self.config.probe.timeout_s:
-                return False
-            if line.handoff != "sfp" and not power.good_after:
-                return False
+            if port is None or port.seen_at <= self.began + self.config.probe.timeout_s:
+                self._reject("device_port_up", "parent_port")
+                return None
+            if not port.up:
+                self._reject("device_port_up", "parent_port_down")
+                return None
+            if port.changed_at is not None and port.changed_at > self.began - self.window:
+                # A router that boots lights up before it talks.
+                self._reject("device_port_up", "parent_port_moved")
+                return None
+            if line.handoff != "sfp":
+                self._reject("device_port_up", "ont")
+                return None
             found.append(Evidence("parent_port_up", port.seen_at, {"port": line.remote_if_name}))
         self.evidence += found + list(power.good)
-        return True
+        return "device_port_up"
+
+    def _routed(self) -> bool:
+        """True if a routing session with the router stands longer than it would without it."""
+        for line in self.lines:
+            device = self.state.inventory.devices.get(line.device)
+            peers = [line.probe.address, *([device.address] if device is not None else [])]
+            route = self.witness.route(peers)
+            if route is None or route.seen_at <= self.began:
+                continue
+            if not route.up:
+                self.evidence.append(Evidence("neighbour_down", route.since))
+            elif route.seen_at > self.began + HOLD_S:
+                self.evidence.append(Evidence("neighbour_up", route.seen_at))
+                return True
+        return False
 
     def _line(self, power: Power, alive: bool) -> Cause | None:
         """The line, if ports and light speak for it; what they say is evidence in any case."""
@@ -197,12 +250,19 @@ class _Scene:
             if line.handoff != "sfp" and (near or far):
                 self.missing.append("ont_power")
         self.evidence += near + far
-        if len(self.lines) != 1 or self.lines[0].handoff != "sfp":
-            return None  # several lines at once are not one line's fault; with an ont it may be the ont's power
+        if len(self.lines) != 1:
+            self._reject("line_port", "several_lines")  # several at once are not one line's fault
+            return None
+        if self.lines[0].handoff != "sfp":
+            self._reject("line_port", "ont")  # it may be the ont's power, or the cabinet's
+            return None
         if alive and (near or far):
-            return self._is("line", True)
+            return self._is("line", True, "line_port")
+        if far and (power.good_after or power.carries):
+            return self._is("line", power.good_after, "line_far_port")
         if far and power.good:
-            return self._is("line", power.good_after)
+            self.missing.append("ups_untried")
+        self._reject("line_far_port", "mains_unknown" if far else "parent_port")
         return None
 
     def _gone(self, device: str, if_name: str, down_key: str, dark_key: str) -> list[Evidence]:
@@ -221,8 +281,7 @@ class _Scene:
     def _together(self) -> Cause:
         """No direct evidence: what else was lost in the same moment."""
         site = self.site
-        if site is None:
-            return self._is("unknown", False)
+        assert site is not None
         sites = self.state.inventory.sites
         house = self._lost_with(self.topology.sites_in_building(site.building) if site.building else ())
         feeder = self._lost_with(self.topology.sites_in_power(site.power) if site.power else ())
@@ -231,12 +290,14 @@ class _Scene:
         if len(houses) > 1 and not (len(set(cables)) == 1 and site.cable):
             self.evidence.append(Evidence("same_feeder", self.began, {"count": str(len(feeder) + 1)}))
             nodes = {line.parent for s in (*feeder, site.id) for line in self._lines(s)}
-            return self._is("power", len(nodes) > 1)  # under one node it may as well be a shared cable or splitter
+            # Under one node it may as well be a shared cable or splitter.
+            return self._is("power", len(nodes) > 1, "power_feeder")
         if house:
             self.evidence.append(Evidence("same_building", self.began, {"count": str(len(house) + 1)}))
             if site.cable and all(sites[s].cable not in ("", site.cable) for s in house):
-                return self._is("power", False)
-        return self._is("unknown", False)
+                return self._is("power", False, "power_house")
+            self._reject("power_house", "shared_cable")
+        return self._is("unknown", False, "unknown_evidence")
 
     def _lines(self, site: str) -> list[Line]:
         return [self.state.inventory.lines[line] for line in self.topology.lines_of(site)]
@@ -246,56 +307,3 @@ class _Scene:
         assert self.site is not None
         verdicts = ((s, self.state.verdicts.get(Subject("site", s))) for s in group if s != self.site.id)
         return [s for s, v in verdicts if v and v.condition in LOST and abs(v.since - self.began) <= self.window]
-
-
-def review(incident: Incident, state: State, topology: Topology, witness: Witness) -> Cause:
-    """After a site came back: its cause confirmed or corrected by whether the router was running all the time."""
-    cause, good_at = incident.cause, incident.good_since
-    keys = {e.key for e in cause.evidence}
-    lines = [state.inventory.lines[line] for line in topology.lines_of(incident.subject.id)]
-    if incident.subject.kind != "site" or good_at is None or not lines or keys & {"rebooted", "not_rebooted"}:
-        return cause
-    line = lines[0]
-    answered, boot = witness.answered_at(line.device), witness.booted_at(line.device)
-    if answered is None or boot is None or answered < good_at:
-        return replace(cause, missing=tuple(dict.fromkeys((*cause.missing, "uptime"))))
-    missing = tuple(m for m in cause.missing if m != "uptime")
-    if boot > incident.began_at - BOOT_SLACK_S:
-        return _rebooted(replace(cause, missing=missing), boot, bool(keys & POWER_KEYS), keys)
-    port = witness.port(line.device, line.if_name)
-    changed = port.changed_at if port else None
-    moved = changed is not None and incident.began_at - BOOT_SLACK_S <= changed <= good_at + BOOT_SLACK_S
-    evidence = [*cause.evidence, Evidence("not_rebooted", boot)]
-    if moved and changed is not None:
-        evidence.append(Evidence("port_moved", changed, {"port": line.if_name}))
-    elif changed is not None:
-        evidence.append(Evidence("port_still", answered, {"port": line.if_name}))
-    kind, confirmed = _ran_on(cause, line, moved, changed is not None, bool(keys & POWER_KEYS), keys)
-    return Cause(kind, confirmed, tuple(evidence), missing)
-
-
-def _rebooted(cause: Cause, boot: float, power_signs: bool, keys: set[str]) -> Cause:
-    """The router started during the outage: mains came back, or somebody reset it."""
-    evidence = (*cause.evidence, Evidence("rebooted", boot))
-    if cause.kind == "device":
-        return replace(cause, confirmed=True, evidence=evidence)
-    if cause.kind == "line" and (
-        cause.confirmed or keys & {"mains_present", "mains_fed_sensor", "neighbour_ups_on_mains"}
-    ):
-        return replace(cause, evidence=evidence)  # mains were there: somebody restarted it while looking for the fault
-    return Cause("power", power_signs, evidence, cause.missing)
-
-
-def _ran_on(
-    cause: Cause, line: Line, moved: bool, port_known: bool, power_signs: bool, keys: set[str]
-) -> tuple[CauseKind, bool]:
-    """The router ran through the outage: it never lost power, though an ONT or the telco's cabinet may have."""
-    if cause.kind == "device":
-        return "device", cause.confirmed
-    if power_signs:
-        return ("power", False) if line.handoff != "sfp" else ("unknown", False)
-    if line.handoff == "sfp":
-        return "line", moved or bool(keys & LINE_KEYS)
-    if port_known and not moved:
-        return "line", False  # the ONT kept its Ethernet up: what broke lies beyond it
-    return "unknown", False

@@ -200,7 +200,8 @@ def load_incident(db: sqlite3.Connection, body: bytes) -> Incident:
     rows = db.execute("SELECT at, kind, who, text FROM timeline WHERE incident = ? ORDER BY at, rowid", (raw["id"],))
     cause = raw["cause"]
     evidence = tuple(Evidence(e["key"], e["at"], e["args"]) for e in cause["evidence"])
-    raw["cause"] = Cause(cause["kind"], cause["confirmed"], evidence, tuple(cause["missing"]))
+    why = cause.get("rule", ""), tuple(cause.get("rejected", ()))  # incidents of before there were reasons
+    raw["cause"] = Cause(cause["kind"], cause["confirmed"], evidence, tuple(cause["missing"]), *why)
     raw["subject"] = Subject(**raw["subject"])
     raw["alerts"] = tuple((name, tuple((k, v) for k, v in series)) for name, series in raw["alerts"])
     raw["children"], raw["already_down"] = tuple(raw["children"]), tuple(raw["already_down"])

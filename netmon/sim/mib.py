@@ -47,6 +47,7 @@ class SimPort:
     name: str
     alias: str = ""
     line: str = ""
+    far: bool = False  # at the node's end of it
     rate_bps: float = 1e5
     speed_bps: float = 1e9
 
@@ -92,7 +93,11 @@ class SimDevice:
         return replace(port, speed_bps=1e7) if port.line and world.drifted("slow", port.line) else port
 
     def uptime_s(self) -> float:
-        return self.world.uptime_s(self.device.site) if self.device.site else self.world.t + 86400.0 * 200
+        return (
+            self.world.uptime_s(self.device.site, self.device.kind)
+            if self.device.site
+            else self.world.t + 86400.0 * 200
+        )
 
     def wave(self, low: float, high: float, period_s: float = 600.0) -> float:
         """A smooth value between low and high, of its own phase."""
@@ -100,11 +105,11 @@ class SimDevice:
 
     def port_up(self, port: SimPort) -> bool:
         line = self.world.inventory.lines.get(self.on(port).line)
-        return self.world.port_up(line) if line else True
+        return self.world.port_up(line, port.far) if line else True
 
     def last_change_s(self, port: SimPort) -> float:
         """ifLastChange in seconds of sysUpTime; 0 if that was before the device started (RFC 2863)."""
-        changed_at = self.world.port_changed_at(self.on(port).line)
+        changed_at = self.world.port_changed_at(self.on(port).line, port.far)
         return 0.0 if changed_at is None else max(0.0, self.uptime_s() - (self.world.t - changed_at))
 
     def octets(self, port: SimPort, share: float) -> int:

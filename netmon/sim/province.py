@@ -46,7 +46,7 @@ def build_devices(world: World) -> dict[str, SimDevice]:
             port = SimPort(line.if_name, f"WAN {line.circuit}", line.id, rate_bps=rate)
             found[line.device].ports.append(port)
         if line.remote_device in found and line.remote_if_name:
-            far = SimPort(line.remote_if_name, f"{line.site} {line.circuit}".strip(), line.id)
+            far = SimPort(line.remote_if_name, f"{line.site} {line.circuit}".strip(), line.id, far=True)
             found[line.remote_device].ports.append(far)
             if line.device in found and line.if_name:
                 found[line.device].links[line.id] = found[line.remote_device]

@@ -81,8 +81,12 @@ def _targets(inventory: Inventory) -> dict[str, set[str]]:
     routers = {device.id for device in inventory.devices.values() if device.kind != "ups"}
     return {
         "power": buildings | set(inventory.sites),
+        "feeder": {site.power for site in inventory.sites.values()} - {""},
         "fibre": set(inventory.lines),
+        "cabinet": {site.cable for site in inventory.sites.values()} - {""},
+        "cable": {site.cable for site in inventory.sites.values()} - {""},
         "node": set(inventory.nodes),
+        "frozen": {d.id for d in inventory.devices.values() if d.kind == "router" and d.site},
         "hang": set(inventory.devices),
         "hot": set(inventory.sites) | set(inventory.nodes),
         "door": set(inventory.sites) | set(inventory.nodes),

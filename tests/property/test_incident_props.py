@@ -112,6 +112,7 @@ def test_one_incident_per_fault_and_none_left(steps: list[tuple[str, list[str]]]
 @example(cuts=[["b1", "b2", "two-2"]], waits=[1.0] * 4)
 @example(cuts=[["two-2", "a"]], waits=[1.0] * 4)
 @example(cuts=[["two-2"], ["b1", "b2", "a"]], waits=[40.0, 1.0, 1.0, 1.0])
+@example(cuts=[["core1"], ["two-2"], ["two-1", "b"]], waits=[1.0] * 4)
 def test_restart_never_opens_a_second_time(cuts: list[list[str]], waits: list[float]) -> None:
     world = World()
     for targets, wait in zip(cuts, waits, strict=False):

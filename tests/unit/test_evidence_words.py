@@ -9,9 +9,10 @@ from importlib import resources
 import pytest
 import yaml
 
+from netmon.model import CAUSES
 from tests.conftest import ROOT
 
-SOURCES = ("rootcause.py", "power.py", "planned.py")
+SOURCES = ("rootcause.py", "power.py", "review.py", "planned.py")
 KEY = re.compile(r"^[a-z][a-z0-9_]+$")
 
 
@@ -50,6 +51,21 @@ def test_every_key_has_its_text(language: str) -> None:
     assert len(evidence_keys()) > 10
     assert evidence_keys() | passed_on <= set(texts["ev"])
     assert {"ups", "parent_port", "ont_power", "uptime"} <= set(texts["missing"])
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_every_rule_and_every_reason_against_one_has_its_text(language: str) -> None:
+    why, why_not = words()[language]["rule"], words()[language]["rule_not"]
+    rules = {text for text in strings() if text.split("_")[0] in CAUSES and "_" in text[:-1] and KEY.match(text)}
+    rules -= {*words()[language]["ev"], "planned_"}
+    assert len(rules) > 15
+    assert rules <= set(why)
+    for name in SOURCES:
+        for node in ast.walk(ast.parse((ROOT / "netmon" / "alerts" / name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "_reject":
+                constants = [[c.value for c in ast.walk(a) if isinstance(c, ast.Constant)] for a in node.args]
+                assert set(constants[0]) <= set(why)
+                assert {c for c in constants[1] if isinstance(c, str)} <= set(why_not)
 
 
 def test_no_text_without_evidence() -> None:

@@ -10,7 +10,8 @@ import pytest
 from netmon.alerts.evidence import Witness
 from netmon.alerts.joining import better
 from netmon.alerts.power import drained
-from netmon.alerts.rootcause import find, review
+from netmon.alerts.review import review
+from netmon.alerts.rootcause import find
 from netmon.model import Cause, Device, Evidence, Incident, Inventory, Subject
 from netmon.state import SensorView
 from tests.unit.world import T0, World, change_line, province
@@ -180,7 +181,8 @@ PARENT = [
     ("ont", True, None, ("unknown", False)),  # that port sees the telco's own equipment
     ("sfp", False, None, ("unknown", False)),  # dark is the port also when the router has no power
     ("ont", False, None, ("unknown", False)),
-    ("sfp", False, "mains", ("line", False)),
+    ("sfp", False, "mains", ("unknown", False)),  # its battery may be dead: nobody saw it carry the site
+    ("sfp", False, "tried", ("line", False)),
     ("ont", False, "mains", ("unknown", False)),
     ("sfp", False, "battery", ("power", True)),
     ("ont", False, "battery", ("power", True)),
@@ -196,8 +198,12 @@ def test_port_above(handoff: str, up: bool, ups: str | None, expected: tuple[str
     def before(world: World) -> None:
         world.poll("r-node", ports={"XGE0/7": (True, None)})
         if ups:
+            if ups == "tried":  # it was seen to carry the site for half a minute
+                for ago_s in (90.0, 50.0):
+                    world.poll("ups-b3", at=world.now - ago_s, ups_on_battery=1.0, ups_charge_ratio=0.9)
+                    world.book.witness.observe(world.state)
             world.poll(
-                "ups-b3", ups_on_battery=float(ups == "battery"), ups_charge_ratio=0.05 if ups == "battery" else 1.0
+                "ups-b3", ups_on_battery=float(ups == "battery"), ups_charge_ratio=0.05 if ups == "battery" else 0.9
             )
 
     world = scene(inventory, "b3", before=before)
@@ -261,7 +267,9 @@ REVIEW = [
     ("line", ("parent_port_down", "ups_on_mains"), "sfp", None, True, ("line", True)),
     ("unknown", (), "sfp", None, True, ("line", True)),
     ("unknown", (), "sfp", None, False, ("line", False)),
-    ("unknown", (), "ont", None, False, ("line", False)),  # the ONT was powered: it lies beyond
+    ("unknown", ("mains_said",), "ont", None, False, ("line", False)),  # the ONT was powered: it lies beyond
+    ("unknown", (), "ont", None, False, ("unknown", False)),  # perhaps the telco's cabinet has no power
+    ("unknown", ("mains_said",), "sfp", 40.0, False, ("unknown", False)),  # somebody restarted it
     ("unknown", (), "ont", None, True, ("unknown", False)),  # the ONT was not, or is broken
     ("power", ("ups_on_battery",), "ont", None, True, ("power", False)),  # an ONT without UPS
     ("power", ("ups_on_battery",), "sfp", None, True, ("unknown", False)),

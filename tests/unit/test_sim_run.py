@@ -116,7 +116,7 @@ GOOD = '{kind: "fibre", target: "a1", at: 1, duration: 1}'
         ('{kind: "fibre", target: "a1", at: 1, duration: 1, x: 1}', "fault 1: is not a fault; needs exactly"),
         (
             '{kind: "flood", target: "a1", at: 1, duration: 1}',
-            "fault 1: kind 'flood' is unknown; allowed: power, fibre",
+            "fault 1: kind 'flood' is unknown; allowed: power, feeder, fibre",
         ),
         ('{kind: [1], target: "a1", at: 1, duration: 1}', r"fault 1: kind \[1\] is unknown"),
         (

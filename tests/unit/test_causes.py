@@ -1,0 +1,162 @@
+"""Evidence beyond ports and UPS polls, what a person says, and mates on one mains that are one fault."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from netmon.alerts.rootcause import HOLD_S
+from netmon.model import Event, Inventory, Subject
+from netmon.state import Said
+from tests.unit.test_rootcause import keys, look, scene, with_parent_port, with_ups
+from tests.unit.world import T0, province
+
+
+def together(*sites: str, **group: str) -> Inventory:
+    """The province with these sites in one building, feeder or cable."""
+    facts = province()
+    return replace(facts, sites={**facts.sites, **{s: replace(facts.sites[s], **group) for s in sites}})  # type: ignore[arg-type]
+
+
+# --- evidence --------------------------------------------------------------------------------------------------------
+
+
+def test_a_ups_trap_counts_as_a_poll_would() -> None:
+    world = scene(province(), before=lambda w: w.poll("ups-a6", ups_on_battery=0.0, ups_charge_ratio=1.0))
+    world.state.events.append(Event("ups_on_battery", "ups-a6", world.now))
+    world.lose("a6")
+    world.run(12)
+    cause = look(world, "a6")
+    assert (cause.kind, cause.confirmed, cause.rule) == ("power", False, "power_ups")
+
+
+@pytest.mark.parametrize(("mains", "expected"), [(False, ("power", True, "power_person")), (True, ("unknown", False))])
+def test_what_a_person_says_counts_for_the_outage_in_which_it_was_said(
+    mains: bool, expected: tuple[object, ...]
+) -> None:
+    world = scene(province(), "b3")
+    world.state.said["b3"] = Said(mains, T0 + 10, "Bình")  # before the loss: about another one
+    assert look(world, "b3").kind == "unknown"
+    world.state.said["b3"] = Said(mains, world.now, "Bình")
+    cause = look(world, "b3")
+    assert (cause.kind, cause.confirmed, cause.rule)[: len(expected)] == expected
+    said = next(e for e in cause.evidence if e.key == ("mains_said" if mains else "no_mains_said"))
+    assert said.args == {"name": "Bình"}
+
+
+def test_mains_said_good_and_the_far_port_down_is_the_line() -> None:
+    world = scene(with_parent_port(province(), "b3"), "b3")
+    world.poll("r-node", ports={"XGE0/7": (False, world.now - 11)})
+    assert look(world, "b3").kind == "unknown"
+    world.state.said["b3"] = Said(True, world.now, "Bình")
+    cause = look(world, "b3")
+    assert (cause.kind, cause.confirmed, cause.rule) == ("line", True, "line_far_port")
+
+
+def test_a_port_above_that_came_up_again_is_a_router_that_boots_and_no_device_fault() -> None:
+    world = scene(with_parent_port(province(), "b3"), "b3")
+    world.poll("r-node", ports={"XGE0/7": (True, world.now - 2)})
+    cause = look(world, "b3")
+    assert cause.kind == "unknown"
+    assert "device_port_up|parent_port_moved" in cause.rejected
+
+
+def test_an_icmp_error_names_who_sent_it_and_carries_no_address() -> None:
+    world = scene(province(), "b3")
+    for sender, name in (("198.18.0.9", "Lõi"), ("203.0.113.77", None)):
+        reach = replace(world.state.reach["b3"], error="icmp 3/1 host unreachable", error_from=sender)
+        world.state.reach["b3"] = reach
+        found = [e.args["name"] for e in look(world, "b3").evidence if e.key == "icmp_error"]
+        assert found == ([name] if name else [])
+
+
+@pytest.mark.parametrize(
+    ("after_s", "up", "expected"), [(HOLD_S + 5, True, "device"), (60.0, True, "unknown"), (60.0, False, "unknown")]
+)
+def test_a_routing_session_that_outlives_its_hold_time_means_the_router_lives(
+    after_s: float, up: bool, expected: str
+) -> None:
+    from netmon.model import Figure, labels
+
+    world = scene(province(), "b3")
+    world.run(after_s)
+    world.poll("r-node")
+    session = Figure("netmon_neighbor_up", labels(device="r-node", protocol="bgp", peer="198.18.1.1"), float(up))
+    world.state.polls["r-node"] = replace(world.state.polls["r-node"], figures=(session,))
+    cause = look(world, "b3")
+    assert cause.kind == expected
+    assert ("neighbour_down" in keys(cause)) == (not up)
+    assert ("neighbour_up" in keys(cause)) == (expected == "device")
+
+
+def test_a_cause_says_which_rule_decided_and_what_was_rejected() -> None:
+    cause = look(scene(province(), "b3"), "b3")
+    assert cause.rule == "unknown_evidence"
+    assert cause.rejected == ("device_port_up|parent_port", "power|ups", "line_far_port|parent_port")
+
+
+# --- mates -----------------------------------------------------------------------------------------------------------
+
+
+def test_sites_of_one_house_whose_batteries_end_apart_are_one_incident() -> None:
+    world = scene(province(), "b1")  # b1 and b2 share a house
+    world.run(100)
+    world.lose("b2")
+    world.run(12)
+    assert world.open()["b1"].children == ("b2",)
+    assert "b2" not in world.open()
+    world.restore("b1")
+    world.run(100)
+    assert world.open()["b2"].began_at == pytest.approx(world.verdict("site", "b2").since), "still missing: its own"
+
+
+def test_sites_of_one_feeder_follow_only_where_nothing_else_is_known_and_not_for_ever() -> None:
+    for later_s, own in ((100, False), (3000, True)):
+        world = scene(province(), "a3")  # a3, a4, a5 are on one feeder
+        world.run(later_s)
+        world.lose("a4")
+        world.run(12)
+        assert ("a4" in world.open()) == own
+    world = scene(with_parent_port(province(), "a4"), "a3")
+    world.run(100)
+    world.lose("a4")
+    world.poll("r-node", ports={"XGE0/7": (True, T0 - 1e5)})
+    world.run(4)
+    world.poll("r-node", ports={"XGE0/7": (True, T0 - 1e5)})
+    world.run(8)
+    assert world.open()["a4"].cause.kind == "device"
+
+
+def test_a_ups_on_battery_joins_the_outage_of_its_feeder_and_grows_into_it() -> None:
+    facts = with_ups(province(), "a4")
+    world = scene(facts, "a3")
+    world.alert("UpsOnBattery", Subject("device", "ups-a4"), site="a4")
+    world.run(2)
+    assert [i.subject.id for i in world.book.open.values()] == ["a3"]
+    world = scene(facts, before=lambda w: w.poll("ups-a4", ups_on_battery=1.0, ups_charge_ratio=0.9))
+    world.alert("UpsOnBattery", Subject("device", "ups-a4"), site="a4")
+    world.run(2)
+    (first,) = world.book.open
+    world.poll("ups-a4", ups_on_battery=1.0, ups_charge_ratio=0.8)
+    world.lose("a3")
+    world.run(12)
+    assert {i.id: i.subject.id for i in world.book.open.values()} == {first: "a3"}
+
+
+def test_a_battery_that_is_low_after_the_cut_is_no_new_incident_also_after_a_restart() -> None:
+    world = scene(province(), "a6", before=lambda w: w.poll("ups-a6", ups_on_battery=1.0, ups_charge_ratio=0.1))
+    world.run(60)
+    world.restore()
+    world.poll("ups-a6", ups_on_battery=0.0, ups_charge_ratio=0.1)
+    world.run(30)
+    world.state.alerts.clear()
+    world.alert("UpsBatteryLow", Subject("device", "ups-a6"), site="a6")
+    world.run(100)
+    assert [i.subject.id for i in world.state.incidents.values()] == ["a6"]
+    world.restart()
+    world.state.health.started_at = world.now
+    world.alert("UpsBatteryLow", Subject("device", "ups-a6"), site="a6")
+    world.run(60)
+    assert not world.book.open
+    assert [i.subject.id for i in world.state.incidents.values()] == ["a6"]
