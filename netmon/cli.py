@@ -96,7 +96,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = add("run", commands.run, "run the daemon", "netmon run --config /etc/netmon/netmon.yml")
     sub.set_defaults(log_level="INFO")
-    add("check", commands.check, "check the configuration and the inventory", "netmon check")
+    sub = add("check", commands.check, "check the configuration and the inventory", "netmon check --live")
+    sub.add_argument("--live", action="store_true", help="also ask the devices where the network differs from it")
+    _some_devices(sub, "--live: ")
     sub = add("demo", commands.demo, "run a simulated province and the daemon on it", "netmon demo --duration 60")
     sub.add_argument("--duration", type=_count, default=0.0, metavar="SECONDS", help="end by itself (0: until Ctrl-C)")
     sub.add_argument("--port", type=_port, default=9808, metavar="PORT", help="port of the page (default: %(default)s)")
@@ -232,8 +234,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sub.add_argument(
         "action",
-        choices=("import", "export", "acl"),
-        help="CSV to YAML, the sites as CSV, or the access list of the MQTT broker",
+        choices=("import", "export", "acl", "suggest"),
+        help="CSV to YAML, the sites as CSV, the access list of the MQTT broker, or changes to the YAML by what the "
+        "devices say",
     )
     sub.add_argument(
         "file",
@@ -248,7 +251,15 @@ def build_parser() -> argparse.ArgumentParser:
         help="import: folder for the YAML (default: %(default)s)",
     )
     sub.add_argument("--check", action="store_true", help="acl: write nothing; say where the file is out of date")
+    sub.add_argument("--write", action="store_true", help="suggest: change the files, too")
+    _some_devices(sub, "suggest: ")
     return parser
+
+
+def _some_devices(sub: argparse.ArgumentParser, what: str) -> None:
+    which = sub.add_mutually_exclusive_group()
+    which.add_argument("--site", default="", metavar="ID", help=f"{what}only this site or node")
+    which.add_argument("--device", default="", metavar="ID", help=f"{what}only this device and its lines")
 
 
 if __name__ == "__main__":

@@ -63,11 +63,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> int:
+    if (args.site or args.device) and not args.live:
+        print("netmon check: --site and --device are for --live", file=sys.stderr)
+        return MISUSE
     problems, summary = check_text(args.config, profile_names=snmp_profiles.profile_names, alert_names=alert_names())
     for problem in problems:
         print(problem)
     print(summary)
-    return PROBLEM if problems else GOOD
+    if problems or not args.live:
+        return PROBLEM if problems else GOOD
+    from netmon.commands_survey import check_live  # late: it needs this module
+
+    return check_live(args)
 
 
 def demo(args: argparse.Namespace) -> int:
@@ -202,13 +209,27 @@ def rules(args: argparse.Namespace) -> int:
     return GOOD
 
 
+def _inventory_misuse(args: argparse.Namespace) -> str:
+    """What does not go with the action; "" if all does."""
+    if args.check and args.action != "acl":
+        return "--check is for acl"
+    if (args.write or args.site or args.device) and args.action != "suggest":
+        return "--write, --site and --device are for suggest"
+    if args.action == "suggest" and args.file:
+        return "suggest takes no file"
+    return f"{args.action} takes a file" if args.action in ("import", "export") and not args.file else ""
+
+
 def inventory(args: argparse.Namespace) -> int:
+    if misuse := _inventory_misuse(args):
+        print(f"netmon: inventory {misuse}", file=sys.stderr)
+        return MISUSE
     if args.action == "acl":
         return _acl(args)
-    if not args.file or args.check:
-        what = "--check is for acl" if args.check else f"{args.action} takes a file"
-        print(f"netmon: inventory {what}", file=sys.stderr)
-        return MISUSE
+    if args.action == "suggest":
+        from netmon.commands_survey import suggest  # late: it needs this module
+
+        return suggest(args)
     if args.action == "import":
         written, problems = importer.run(args.file, args.output)
         for problem in problems:

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from netmon.addresses import AddressMap
@@ -16,7 +17,7 @@ from netmon.inventory_check import Check
 from netmon.inventory_read import Draft
 from netmon.model import Inventory
 from netmon.settings_load import Settings
-from netmon.yamlfile import load_entry
+from netmon.yamlfile import Entry, load_entry, parse_entry
 
 # Names a device may write under ``profiles``, or a function that is given config.profiles (files), returns the names
 # and raises ConfigError on mistakes in the files.
@@ -33,6 +34,14 @@ class Loaded:
     warnings: list[Problem]
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where an inventory came from: the bytes of its files, and the entry of each (kind, id)."""
+
+    texts: Mapping[str, bytes]
+    places: Mapping[tuple[str, str], Entry]
+
+
 def load(
     path: str | Path,
     environ: Mapping[str, str] = os.environ,
@@ -40,6 +49,17 @@ def load(
     alert_names: Collection[str] | None = None,
 ) -> Loaded:
     """Everything, checked. Raises ConfigError with all problems. Names that are not given are not checked."""
+    return load_with_sources(path, environ, profile_names, alert_names)[0]
+
+
+def load_with_sources(
+    path: str | Path,
+    environ: Mapping[str, str] = os.environ,
+    profile_names: Profiles = None,
+    alert_names: Collection[str] | None = None,
+    instead: Mapping[str, bytes] | None = None,
+) -> tuple[Loaded, Sources]:
+    """As ``load``, for those who edit. ``instead``: bytes that an inventory file is taken to hold, by its name."""
     path = Path(path)
     problems: list[Problem] = []
     digest = hashlib.sha256()
@@ -50,8 +70,14 @@ def load(
     config = settings.read(path)
     draft = Draft(config, settings.secrets, AddressMap(config.address_map))
     check = Check(draft, settings, None, alert_names)
+    texts: dict[str, bytes] = {}
     for name in config.inventory:
-        entry = load_entry(Path(name), problems, seen=digest.update)
+        if instead and name in instead:
+            texts[name] = instead[name]
+            entry = parse_entry(texts[name], name, problems)
+        else:
+            entry = load_entry(Path(name), problems, seen=partial(texts.__setitem__, name))
+        digest.update(texts.get(name, b""))
         if entry is None:
             check.complete = False
         else:
@@ -79,7 +105,8 @@ def load(
         credentials=draft.credentials,
         mappings=draft.mappings,
     )
-    return Loaded(config, inventory, digest.hexdigest(), sorted(settings.secrets.warnings))
+    loaded = Loaded(config, inventory, digest.hexdigest(), sorted(settings.secrets.warnings))
+    return loaded, Sources(texts, draft.places)
 
 
 def load_settings(path: str | Path, environ: Mapping[str, str] = os.environ) -> Config:

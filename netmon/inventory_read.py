@@ -109,6 +109,7 @@ class Draft:
             short_name=entry.text("short_name"),
             place=read_place(entry),
             probe=self._probe(entry, required=False),
+            known_as=entry.texts("known_as"),
         )
         self._owned(entry, node=name)
         entry.finish()
@@ -221,6 +222,7 @@ class Draft:
             node=node,
             profiles=entry.texts("profiles") or ("auto",),
             interval_s=entry.duration("interval", 0.0, low=1.0, high=86400.0),
+            sys_name=entry.text("sys_name"),
         )
         entry.finish()
         return device

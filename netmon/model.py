@@ -80,6 +80,7 @@ class Node:
     short_name: str = ""  # for SMS, no diacritics, at most 10 characters
     place: Place | None = None
     probe: Probe | None = None
+    known_as: tuple[str, ...] = ()  # names and addresses that equipment of it has in LLDP and BGP, and is no device
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,7 @@ class Device:
     node: str = ""
     profiles: tuple[str, ...] = ("auto",)
     interval_s: float = 0.0  # 0 = the default of the config
+    sys_name: str = ""  # what it calls itself, if that is not its id
 
 
 @dataclass(frozen=True, slots=True)

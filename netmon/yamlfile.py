@@ -46,6 +46,7 @@ class Entry:
     """
 
     def __init__(self, node: yaml.MappingNode, file: str, thing: str, problems: list[Problem]) -> None:
+        self.node = node
         self.file = file
         self.thing = thing
         self.problems = problems

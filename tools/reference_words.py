@@ -128,7 +128,8 @@ TELL = {
 # What a command ends with.
 ENDING = {
     "run": "Ends on SIGTERM or SIGINT with 0; with 1 if it cannot start or a part of it died. SIGHUP reloads.",
-    "check": "0: no mistake. 1: every mistake was printed, one line each. Warnings do not count.",
+    "check": "0: no mistake. 1: every mistake, or with `--live` every difference, was printed, one line each. Warnings "
+    "do not count.",
     "demo": "0 at its end or after Ctrl-C; 1 if it cannot start (such as a port in use) or a part of it died.",
     "sim": "0 after SIGTERM or Ctrl-C; 1 on a mistake in the inventory or the faults.",
     "poll": "0: every device answered. 1: one did not, or there is none of that name.",
@@ -141,6 +142,6 @@ ENDING = {
     "works": "0: done. 1: a mistake in the CSV (then nothing was entered), no such works, or no daemon.",
     "silence": "0: done. 1: no such silence, an unknown scope, or no daemon.",
     "rules": "0: written or listed. 1: the file cannot be written.",
-    "inventory": "0: done. 1: the CSV or the inventory has mistakes, or a file to be written is there already; then "
-    "nothing was written; or the access list is out of date.",
+    "inventory": "0: done; suggest: nothing to propose. 1: the CSV or the inventory has mistakes, or a file to be "
+    "written is there already; then nothing was written; or the access list is out of date; or there are proposals.",
 }

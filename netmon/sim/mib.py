@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from netmon.model import Device
@@ -60,9 +60,36 @@ class SimDevice:
     world: World
     ports: list[SimPort] = field(default_factory=list)
     seed: int = 0
+    links: dict[str, SimDevice] = field(default_factory=dict)  # line -> what is at its other end
+    own: tuple[int, Mib] | None = None  # its table of links.py, and to which change of the world it belongs
 
     def __post_init__(self) -> None:
         self.seed = zlib.crc32(self.device.id.encode())
+
+    @property
+    def sys_name(self) -> str:
+        stated = self.device.sys_name or self.device.id
+        return f"{stated}-new" if self.world.unwritten("replaced", self.device.id) else stated
+
+    def mac(self, number: int = 0) -> bytes:
+        """Of a port by its ifIndex; 0 is the chassis."""
+        kind = b"\x02\x01" if self.world.unwritten("replaced", self.device.id) else b"\x02\x00"
+        return kind + self.seed.to_bytes(4, "big")[:3] + bytes([number % 256])
+
+    def on(self, port: SimPort) -> SimPort:
+        """A port as it really is: what is plugged into it and written on it, whatever the inventory says."""
+        world = self.world
+        if not world.untrue or not self.device.site:
+            return port
+        moved = next((p for p in self.ports if p.line and world.unwritten("moved", p.line)), None)
+        spare = next((p for p in reversed(self.ports) if not p.line), None)
+        if moved and spare and (port is moved or port is spare):
+            return replace(spare if port is moved else moved, name=port.name)
+        if port.line and world.unwritten("renamed", port.line):
+            port = replace(port, name=f"X{port.name}")
+        if port.line and world.unwritten("recircuited", port.line):
+            port = replace(port, alias=f"WAN {turned(world.inventory.lines[port.line].circuit)}")
+        return replace(port, speed_bps=1e7) if port.line and world.unwritten("slow", port.line) else port
 
     def uptime_s(self) -> float:
         return self.world.uptime_s(self.device.site) if self.device.site else self.world.t + 86400.0 * 200
@@ -72,17 +99,22 @@ class SimDevice:
         return low + (high - low) * (0.5 + 0.5 * math.sin(self.world.t / period_s * math.tau + self.seed % 628 / 100))
 
     def port_up(self, port: SimPort) -> bool:
-        line = self.world.inventory.lines.get(port.line)
+        line = self.world.inventory.lines.get(self.on(port).line)
         return self.world.port_up(line) if line else True
 
     def last_change_s(self, port: SimPort) -> float:
         """ifLastChange in seconds of sysUpTime; 0 if that was before the device started (RFC 2863)."""
-        changed_at = self.world.port_changed_at(port.line)
+        changed_at = self.world.port_changed_at(self.on(port).line)
         return 0.0 if changed_at is None else max(0.0, self.uptime_s() - (self.world.t - changed_at))
 
     def octets(self, port: SimPort, share: float) -> int:
         # Counted since the boot at a steady rate: the rates that netmon computes are then known exactly.
         return int(self.uptime_s() * port.rate_bps / 8 * share)
+
+
+def turned(circuit: str) -> str:
+    """Another circuit of the same looks: TSL-0001B -> TSL-9998B."""
+    return "".join(str(9 - int(c)) if c.isdigit() else c for c in circuit)
 
 
 Getter = Callable[[SimDevice], "int | bytes | Oid"]
@@ -118,7 +150,7 @@ def _system(kind: str) -> list[tuple[Oid, int, Getter]]:
         ((*SYSTEM, 2, 0), OBJECT_ID, lambda d: object_id),
         ((*SYSTEM, 3, 0), TICKS, lambda d: int(d.uptime_s() * 100) % MAX32),
         ((*SYSTEM, 4, 0), OCTETS, lambda d: b""),
-        ((*SYSTEM, 5, 0), OCTETS, lambda d: d.device.id.encode()),
+        ((*SYSTEM, 5, 0), OCTETS, lambda d: d.sys_name.encode()),
         ((*SYSTEM, 6, 0), OCTETS, lambda d: (d.device.site or d.device.node).encode()),
         (ENGINE_TIME, INTEGER, lambda d: int(d.uptime_s())),
     ]
@@ -132,11 +164,11 @@ def _port(n: int) -> list[tuple[Oid, int, Getter]]:
     zero: Getter = lambda d: 0  # noqa: E731
     return [
         ((*IF, 1, n), INTEGER, lambda d: n),
-        ((*IF, 2, n), OCTETS, lambda d: d.ports[i].name.encode()),
+        ((*IF, 2, n), OCTETS, lambda d: d.on(d.ports[i]).name.encode()),
         ((*IF, 3, n), INTEGER, lambda d: 6),
         ((*IF, 4, n), INTEGER, lambda d: 1500),
-        ((*IF, 5, n), GAUGE32, lambda d: int(d.ports[i].speed_bps)),
-        ((*IF, 6, n), OCTETS, lambda d: b"\x02\x00" + d.seed.to_bytes(4, "big")[:3] + bytes([n % 256])),
+        ((*IF, 5, n), GAUGE32, lambda d: int(d.on(d.ports[i]).speed_bps)),
+        ((*IF, 6, n), OCTETS, lambda d: d.mac(n)),
         ((*IF, 7, n), INTEGER, lambda d: 1),
         ((*IF, 8, n), INTEGER, lambda d: 1 if d.port_up(d.ports[i]) else 2),
         ((*IF, 9, n), TICKS, lambda d: int(d.last_change_s(d.ports[i]) * 100) % MAX32),
@@ -148,15 +180,15 @@ def _port(n: int) -> list[tuple[Oid, int, Getter]]:
         ((*IF, 17, n), COUNTER32, lambda d: pkts(d) % MAX32),  # type: ignore[operator]
         ((*IF, 19, n), COUNTER32, zero),
         ((*IF, 20, n), COUNTER32, zero),
-        ((*IFX, 1, n), OCTETS, lambda d: d.ports[i].name.encode()),
+        ((*IFX, 1, n), OCTETS, lambda d: d.on(d.ports[i]).name.encode()),
         ((*IFX, 2, n), COUNTER32, zero),
         ((*IFX, 4, n), COUNTER32, zero),
         ((*IFX, 6, n), COUNTER64, lambda d: octets_in(d) % MAX64),  # type: ignore[operator]
         ((*IFX, 7, n), COUNTER64, pkts),
         ((*IFX, 10, n), COUNTER64, lambda d: octets_out(d) % MAX64),  # type: ignore[operator]
         ((*IFX, 11, n), COUNTER64, pkts),
-        ((*IFX, 15, n), GAUGE32, lambda d: int(d.ports[i].speed_bps / 1e6)),
-        ((*IFX, 18, n), OCTETS, lambda d: d.ports[i].alias.encode()),
+        ((*IFX, 15, n), GAUGE32, lambda d: int(d.on(d.ports[i]).speed_bps / 1e6)),
+        ((*IFX, 18, n), OCTETS, lambda d: d.on(d.ports[i]).alias.encode()),
         ((*IFX, 19, n), TICKS, zero),
     ]
 
@@ -180,14 +212,14 @@ def _huawei_optics(n: int) -> list[tuple[Oid, int, Getter]]:
 
     def rx(d: SimDevice) -> int:
         port = d.ports[i]
-        if not port.line:
+        if not d.on(port).line:
             return -1  # no module: what VRP says for an empty slot
         return int(-1200 + d.wave(-40, 40)) if d.port_up(port) else -4000
 
     return [
         ((*ENT_NAME, index), OCTETS, lambda d: d.ports[i].name.encode()),
         ((*entity, 3, 1, 8, index), INTEGER, rx),
-        ((*entity, 3, 1, 9, index), INTEGER, lambda d: -550 if d.ports[i].line else -1),
+        ((*entity, 3, 1, 9, index), INTEGER, lambda d: -550 if d.on(d.ports[i]).line else -1),
     ]
 
 

@@ -22,7 +22,8 @@ from netmon.collectors.snmp.usm import KeyRing
 from netmon.errors import NetmonError
 from netmon.model import Credential, Device, Inventory, Line
 from netmon.sim.agent_v3 import AgentV3, Asked, engine_id_of
-from netmon.sim.mib import COUNTER64, SimDevice, SimPort, table_of
+from netmon.sim.links import own_table_of
+from netmon.sim.mib import COUNTER64, Mib, SimDevice, SimPort, table_of
 from netmon.sim.world import World
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,11 @@ def build_devices(world: World) -> dict[str, SimDevice]:
             port = SimPort(line.if_name, f"WAN {line.circuit}", line.id, rate_bps=rate)
             found[line.device].ports.append(port)
         if line.remote_device in found and line.remote_if_name:
-            found[line.remote_device].ports.append(SimPort(line.remote_if_name, line.site, line.id))
+            far = SimPort(line.remote_if_name, f"{line.site} {line.circuit}".strip(), line.id)
+            found[line.remote_device].ports.append(far)
+            if line.device in found and line.if_name:
+                found[line.device].links[line.id] = found[line.remote_device]
+                found[line.remote_device].links[line.id] = found[line.device]
     for sim in found.values():
         lan = {
             "huawei": "GigabitEthernet0/0/{}",
@@ -91,21 +96,22 @@ def respond(sim: SimDevice, message: pdu.Message) -> tuple[int, int, list[pdu.Va
     old = message.version == pdu.V1
     if old and message.pdu_type == pdu.GET_BULK:
         return None  # v1 has none
-    mib = table_of(sim)
+    tables = (table_of(sim), own_table_of(sim))  # what all of its kind have, and what it alone has
 
-    def value(index: int) -> pdu.VarBind:
+    def value(mib: Mib, index: int) -> pdu.VarBind:
         return pdu.VarBind(mib.oids[index], mib.tags[index], mib.getters[index](sim))
 
-    def after(oid: Oid) -> int:
-        return bisect_right(mib.oids, oid)
+    def instance(oid: Oid) -> pdu.VarBind:
+        for mib in tables:
+            index = bisect_right(mib.oids, oid) - 1
+            if index >= 0 and mib.oids[index] == oid and not (old and mib.tags[index] == COUNTER64):
+                return value(mib, index)
+        return pdu.VarBind(oid, NO_SUCH_INSTANCE, None)
 
     asked = [vb.oid for vb in message.varbinds]
     out: list[pdu.VarBind] = []
     if message.pdu_type == pdu.GET:
-        for oid in asked:
-            index = after(oid) - 1
-            found = index >= 0 and mib.oids[index] == oid and not (old and mib.tags[index] == COUNTER64)
-            out.append(value(index) if found else pdu.VarBind(oid, NO_SUCH_INSTANCE, None))
+        out = [instance(oid) for oid in asked]
     elif message.pdu_type in (pdu.GET_NEXT, pdu.GET_BULK):
         repeat = message.error_index if message.pdu_type == pdu.GET_BULK else 1
         first = message.error_status if message.pdu_type == pdu.GET_BULK else 0  # non-repeaters, RFC 3416 4.2.3
@@ -119,12 +125,16 @@ def respond(sim: SimDevice, message: pdu.Message) -> tuple[int, int, list[pdu.Va
             return size < MAX_REPLY_BYTES
 
         def following(oid: Oid) -> tuple[Oid, pdu.VarBind]:
-            index = after(oid)
-            while old and index < len(mib.oids) and mib.tags[index] == COUNTER64:
-                index += 1  # v1 has no Counter64: such objects are passed over (RFC 3584, 4.2.2.1)
-            if index == len(mib.oids):
+            nearest: tuple[Oid, Mib, int] | None = None
+            for mib in tables:
+                index = bisect_right(mib.oids, oid)
+                while old and index < len(mib.oids) and mib.tags[index] == COUNTER64:
+                    index += 1  # v1 has no Counter64: such objects are passed over (RFC 3584, 4.2.2.1)
+                if index < len(mib.oids) and (nearest is None or mib.oids[index] < nearest[0]):
+                    nearest = mib.oids[index], mib, index
+            if nearest is None:
                 return oid, pdu.VarBind(oid, END_OF_MIB_VIEW, None)
-            return mib.oids[index], value(index)
+            return nearest[0], value(*nearest[1:])
 
         for oid in asked[:first]:
             push(following(oid)[1])

@@ -77,6 +77,8 @@ def load_faults(path: str, inventory: Inventory) -> list[Fault]:
 def _targets(inventory: Inventory) -> dict[str, set[str]]:
     """What each kind of fault can happen to."""
     buildings = {site.building for site in inventory.sites.values()} - {""}
+    with_port = {line.id for line in inventory.lines.values() if line.device and line.if_name}
+    routers = {device.id for device in inventory.devices.values() if device.kind != "ups"}
     return {
         "power": buildings | set(inventory.sites),
         "fibre": set(inventory.lines),
@@ -88,6 +90,12 @@ def _targets(inventory: Inventory) -> dict[str, set[str]]:
         "silent": set(inventory.sensors),
         "stuck": set(inventory.sensors),
         "drift": set(inventory.sensors),
+        "moved": with_port,
+        "renamed": with_port,
+        "recircuited": with_port,
+        "slow": with_port,
+        "stranger": routers,
+        "replaced": routers,
     }
 
 

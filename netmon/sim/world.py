@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from netmon.model import Inventory, Line
 from netmon.topology import Topology
 
-FAULTS = ("power", "fibre", "node", "hang", "hot", "door", "gateway", "silent", "stuck", "drift")
+UNWRITTEN = ("moved", "renamed", "recircuited", "slow", "stranger", "replaced")  # the inventory is no longer true
+FAULTS = ("power", "fibre", "node", "hang", "hot", "door", "gateway", "silent", "stuck", "drift", *UNWRITTEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class Fault:
     device id stops answering SNMP while it forwards · hot: the air conditioning of a site or node fails · door: the one
     of a site's or node's machine room stands open · gateway: a gateway id dies · silent, stuck, drift: a sensor id says
     nothing, always the same, or more and more.
+
+    What people change without writing it down: moved: a line is plugged into another port of its device · renamed: its
+    port has another name · recircuited: its port's description names another circuit · slow: its port runs at 10 Mbit/s
+    · stranger: a switch that nobody knows is on a LAN port of a device · replaced: another device answers for it.
     """
 
     kind: str
@@ -61,6 +66,7 @@ class World:
     _was: frozenset[Fault] = frozenset()
     _lost_nodes: set[str] = field(default_factory=set)
     _ports: dict[str, tuple[bool, float | None]] = field(default_factory=dict)  # line -> (up, when that began)
+    changes: int = 0  # grows whenever something begins or ends to be true: what was derived before is stale
     _topology: Topology = field(init=False)
     _has_ups: set[str] = field(init=False)
 
@@ -86,6 +92,7 @@ class World:
             self.truth.append((t, "begins", fault.kind, fault.target))
         for fault in self._was - now_active:
             self.truth.append((t, "ends", fault.kind, fault.target))
+        self.changes += now_active != self._was
         self._was = now_active
         for kind in FAULTS:
             self._active[kind] = {f.target for f in now_active if f.kind == kind}
@@ -101,6 +108,7 @@ class World:
             up = self.port_up(line)
             if up != self._ports.setdefault(line.id, (True, None))[0]:
                 self._ports[line.id] = up, t
+                self.changes += 1
 
     def _step_power(self, power: Power, mains: bool, ups: bool) -> None:
         if mains != power.mains:
@@ -158,6 +166,15 @@ class World:
 
     def hangs(self, device: str) -> bool:
         return device in self._active["hang"]
+
+    @property
+    def untrue(self) -> bool:
+        """Whether any of UNWRITTEN is on: asked for every port of every reply."""
+        return any(self._active[kind] for kind in UNWRITTEN)
+
+    def unwritten(self, kind: str, target: str) -> bool:
+        """Whether one of UNWRITTEN has happened to a line or device."""
+        return target in self._active[kind]
 
     def hot(self, place: str) -> bool:
         return place in self._active["hot"]

@@ -14,12 +14,15 @@ from netmon.collectors.snmp.engine import Engine, Target, Walk
 from netmon.collectors.snmp.modules import NUMBER_TYPES, parse_oid
 from netmon.collectors.snmp.poller import Poller
 from netmon.collectors.snmp.profiles import load_profiles
+from netmon.collectors.snmp.survey import survey
 from netmon.config import SnmpConfig
 from netmon.errors import CollectError
 from netmon.model import Credential, Device, PollResult, Secret
+from netmon.survey.facts import DeviceFacts
 from tests.captures import EXPECTED, IF, IFX, File, poll_figures
 from tests.conftest import SHARED, shared
 from tests.live.snmpsim import snmpsim
+from tests.unit.test_survey_decode import capture as decoded
 
 pytestmark = pytest.mark.live
 
@@ -160,3 +163,20 @@ def test_figures_equal_the_file(port: int, name: str) -> None:
     assert found.keys() == expected.keys()
     for figure, rows in expected.items():
         assert found[figure] == pytest.approx(rows), figure
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
+def test_a_survey_equals_the_file(port: int, capture: Path) -> None:
+    """Names, neighbours, addresses and BGP peers, through the engine, as they stand in the walk."""
+
+    async def ask() -> DeviceFacts:
+        engine = Engine(CONFIG, Clock())
+        await engine.start()
+        try:
+            device = Device(capture.stem, "router", "127.0.0.1", port, "c", site="s1")
+            credential = Credential("c", community=Secret(capture.stem))
+            return (await survey(engine, [device], {"c": credential}))[capture.stem]
+        finally:
+            await engine.close()
+
+    assert asyncio.run(ask()) == decoded(capture)

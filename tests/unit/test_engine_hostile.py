@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -129,6 +130,34 @@ def test_too_big_is_answered_by_asking_for_less(most: int) -> None:
     assert whole(first)
     assert whole(second)
     assert second.stats.requests <= first.stats.requests + len(COLUMNS)
+
+
+@pytest.mark.parametrize("over", ["tooBig", "silence", "cut"])
+def test_replies_up_to_64_kb_are_read_and_beyond_them_less_is_asked(over: str) -> None:
+    """UDP carries 65,507 octets. What does not fit is answered tooBig, is never sent, or is cut by the agent."""
+    limit = 65_507
+    long = {oid: v._replace(value=v.value * 1000) if oid[:-1] == IF_DESCR else v for oid, v in mib(40).items()}
+    longest: list[int] = []
+
+    def vast(agent: Agent, message: Message) -> bytes | Iterable[bytes] | None:
+        agent.max_bytes = limit if over == "cut" else 10 * limit
+        answer = agent.answer(message)
+        longest.append(len(answer))
+        if len(answer) <= limit:
+            return answer
+        return agent.reply(message, message.varbinds, TOO_BIG) if over == "tooBig" else []
+
+    async def act(engine: Engine, agent: Agent) -> list[Columns]:
+        await poll(engine, agent)  # learns how long the table is, so that the next poll asks for all of it
+        return [await poll(engine, agent) for _ in range(2)]
+
+    for got in run(act, vast, long, timeout_s=0.1, retries=0, max_repetitions=40):
+        assert {oid: v.value for oid, v in got.rows[IF_DESCR].items()} == {
+            (i,): b"eth%d" % i * 1000 for i in range(1, 41)
+        }
+        assert [len(got.rows[column]) for column in (IF_IN, IF_OUT)] == [40, 40]
+        assert not got.failed
+    assert max(longest) > (60_000 if over == "cut" else limit), "the limit was never met"
 
 
 @pytest.mark.parametrize("bytes_", [100, 130, 300])

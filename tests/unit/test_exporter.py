@@ -22,6 +22,7 @@ from netmon.errors import CollectError, Refused
 from netmon.model import Credential, Device, Inventory, Secret
 from netmon.snmp_page import MOST, SnmpPage
 from tests.unit.scripted_agent import Agent, has, run
+from tests.unit.scripted_v3 import run3
 
 T = "1.3.6.1.4.1.9999.1.1"  # a table entry
 ENTRY: Oid = (1, 3, 6, 1, 4, 1, 9999, 1, 1)
@@ -309,6 +310,26 @@ def test_devices_of_the_inventory_are_asked(target: str, auth: str) -> None:
 def test_an_allowed_target_is_asked_with_the_auth_named_or_the_modules_own() -> None:
     assert 'x{i="1",name="eth1"} 10' in ask("127.0.0.1:PORT", auth="ro", allow=("127.0.0.0/8",))
     assert 'pdus_returned{module="old"} 6' in ask("localhost", names=("old",), allow=("localhost",))
+
+
+@pytest.mark.parametrize(("context", "good"), [("vrf-1", True), ("vrf-2", False)])
+def test_a_module_of_the_old_form_chooses_the_context(context: str, good: bool) -> None:
+    auth = {
+        "username": "ops", "security_level": "authPriv", "auth_protocol": "SHA256", "password": "hidden-word-1",
+        "priv_protocol": "AES", "priv_password": "hidden-word-2", "context_name": context,
+    }  # fmt: skip
+    old = module("old", walk=["1.3.6.1.2.1.2.2.1.10"], metrics=[gauge("x", "1.3.6.1.2.1.2.2.1.10", indexes=[I])],
+                 version=3, auth=auth)  # fmt: skip
+
+    async def act(engine: Engine, agent: Agent) -> str:
+        page = SnmpPage(engine, Clock(), SnmpConfig(port=agent.port, allow_targets=("127.0.0.1",), budget_s=5.0))
+        return (await page.text(Inventory(), {"old": old}, f"127.0.0.1:{agent.port}", ("old",), "")).decode()
+
+    if good:
+        assert 'x{i="3"} 10003' in run3(act)
+    else:
+        with pytest.raises(CollectError, match="context"):
+            run3(act)
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,7 @@ V3 = '- {id: "v3", version: "3", username: "u", auth_protocol: "SHA256", priv_pr
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ('auth_password: {env: "A"}, priv_password: {env: "P"}', None),
+        ('auth_password: {env: "A"}, priv_password: {env: "P"}, context_name: "vrf-1"', None),
         ('auth_password: {env: "A"}', '"priv_password" is missing'),
         ('auth_password: {env: "S"}, priv_password: {env: "P"}', '"auth_password" is shorter than 8 characters'),
         ('auth_password: {env: "A"}, priv_password: 123456789', '"priv_password" holds the value itself'),
@@ -302,4 +302,5 @@ def test_snmp_v3_credentials(write: Callable[..., Path], keys: str, told: str | 
         assert "123456789" not in str(error)
     else:
         assert told is None
-        assert loaded.inventory.credentials["v3"].security_level == "authPriv"
+        found = loaded.inventory.credentials["v3"]
+        assert (found.security_level, found.context_name) == ("authPriv", "vrf-1")

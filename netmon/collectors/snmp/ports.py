@@ -34,8 +34,9 @@ def port_names(values: Values) -> tuple[dict[int, str], int]:
     found: dict[int, str] = {}
     for metric in ("ifName", "ifDescr", "ifOperStatus"):
         for index, value in values.get(metric, {}).items():
-            text = as_text(value) if metric != "ifOperStatus" else f"ifIndex {index[0]}"
-            if text and len(index) == 1:
+            if len(index) != 1:
+                continue
+            if text := as_text(value) if metric != "ifOperStatus" else f"ifIndex {index[0]}":
                 found.setdefault(index[0], text)
     seen: dict[str, list[int]] = {}
     for number, name in found.items():
