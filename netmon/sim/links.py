@@ -99,7 +99,7 @@ def _lldp(device: SimDevice) -> Rows:
             yield (*LLDP, 3, 7, 1, 4, local), OCTETS, real.name.encode()
         if real.line and (far := device.links.get(real.line)) and _alive(device, real.line):
             yield from _router(device, local, far, real.line)
-        elif number == _spare(device) and device.world.drifted("stranger", device.device.id):
+        elif number == _spare(device) and device.world.unwritten("stranger", device.device.id):
             yield from _stranger(device, local)
 
 

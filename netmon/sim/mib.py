@@ -70,27 +70,27 @@ class SimDevice:
     @property
     def sys_name(self) -> str:
         stated = self.device.sys_name or self.device.id
-        return f"{stated}-new" if self.world.drifted("replaced", self.device.id) else stated
+        return f"{stated}-new" if self.world.unwritten("replaced", self.device.id) else stated
 
     def mac(self, number: int = 0) -> bytes:
         """Of a port by its ifIndex; 0 is the chassis."""
-        kind = b"\x02\x01" if self.world.drifted("replaced", self.device.id) else b"\x02\x00"
+        kind = b"\x02\x01" if self.world.unwritten("replaced", self.device.id) else b"\x02\x00"
         return kind + self.seed.to_bytes(4, "big")[:3] + bytes([number % 256])
 
     def on(self, port: SimPort) -> SimPort:
         """A port as it really is: what is plugged into it and written on it, whatever the inventory says."""
         world = self.world
-        if not world.drifting or not self.device.site:
+        if not world.untrue or not self.device.site:
             return port
-        moved = next((p for p in self.ports if p.line and world.drifted("moved", p.line)), None)
+        moved = next((p for p in self.ports if p.line and world.unwritten("moved", p.line)), None)
         spare = next((p for p in reversed(self.ports) if not p.line), None)
         if moved and spare and (port is moved or port is spare):
             return replace(spare if port is moved else moved, name=port.name)
-        if port.line and world.drifted("renamed", port.line):
+        if port.line and world.unwritten("renamed", port.line):
             port = replace(port, name=f"X{port.name}")
-        if port.line and world.drifted("recircuited", port.line):
+        if port.line and world.unwritten("recircuited", port.line):
             port = replace(port, alias=f"WAN {turned(world.inventory.lines[port.line].circuit)}")
-        return replace(port, speed_bps=1e7) if port.line and world.drifted("slow", port.line) else port
+        return replace(port, speed_bps=1e7) if port.line and world.unwritten("slow", port.line) else port
 
     def uptime_s(self) -> float:
         return (

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from netmon.model import Inventory, Line
 from netmon.topology import Topology
 
-DRIFTS = ("moved", "renamed", "recircuited", "slow", "stranger", "replaced")  # the inventory is no longer true
+UNWRITTEN = ("moved", "renamed", "recircuited", "slow", "stranger", "replaced")  # the inventory is no longer true
 FAULTS = (
     "power", "feeder", "fibre", "cable", "cabinet", "node", "frozen", "hang", "hot", "door", "gateway",
-    "silent", "stuck", "drift", *DRIFTS,
+    "silent", "stuck", "drift", *UNWRITTEN,
 )  # fmt: skip
 
 
@@ -75,8 +75,7 @@ class World:
     _active: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in FAULTS})
     _was: frozenset[Fault] = frozenset()
     _lost_nodes: set[str] = field(default_factory=set)
-    _ports: dict[tuple[str, bool], tuple[bool, float | None]] = field(default_factory=dict)  # -> (up, when that began)
-    _restarted: dict[str, float] = field(default_factory=dict)  # site -> when its frozen router was
+    _ports: dict[str, tuple[bool, float | None]] = field(default_factory=dict)  # line -> (up, when that began)
     changes: int = 0  # grows whenever something begins or ends to be true: what was derived before is stale
     _topology: Topology = field(init=False)
     _runtimes: Mapping[str, float] = field(init=False)
@@ -105,8 +104,6 @@ class World:
             self.truth.append((t, "begins", fault.kind, fault.target))
         for fault in self._was - now_active:
             self.truth.append((t, "ends", fault.kind, fault.target))
-            if fault.kind == "frozen":
-                self._restarted[self.inventory.devices[fault.target].site] = t
         self.changes += now_active != self._was
         self._was = now_active
         for kind in FAULTS:
@@ -123,11 +120,10 @@ class World:
             if node in self._active["node"] or any(a in self._active["node"] for a in self._topology.ancestors(node))
         }
         for line in self.inventory.lines.values():
-            for far in (False, True):
-                up = self.port_up(line, far)
-                if up != self._ports.setdefault((line.id, far), (True, None))[0]:
-                    self._ports[line.id, far] = up, t
-                    self.changes += 1
+            up = self.port_up(line)
+            if up != self._ports.setdefault(line.id, (True, None))[0]:
+                self._ports[line.id] = up, t
+                self.changes += 1
 
     def _step_power(self, power: Power, mains: bool, runtime_s: float, passed_s: float) -> None:
         if mains != power.mains:
@@ -216,12 +212,12 @@ class World:
         return device in self._active["hang"]
 
     @property
-    def drifting(self) -> bool:
-        """Whether any of DRIFTS is on: asked for every port of every reply."""
-        return any(self._active[kind] for kind in DRIFTS)
+    def untrue(self) -> bool:
+        """Whether any of UNWRITTEN is on: asked for every port of every reply."""
+        return any(self._active[kind] for kind in UNWRITTEN)
 
-    def drifted(self, kind: str, target: str) -> bool:
-        """Whether one of DRIFTS has happened to a line or device."""
+    def unwritten(self, kind: str, target: str) -> bool:
+        """Whether one of UNWRITTEN has happened to a line or device."""
         return target in self._active[kind]
 
     def hot(self, place: str) -> bool:

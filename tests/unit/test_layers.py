@@ -125,6 +125,7 @@ WIRING = (
     "commands",
     "commands_desk",
     "commands_profiles",
+    "commands_survey",
     "desk",
     "commands_survey",
     "commands_sensors",
