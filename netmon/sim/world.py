@@ -75,7 +75,8 @@ class World:
     _active: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in FAULTS})
     _was: frozenset[Fault] = frozenset()
     _lost_nodes: set[str] = field(default_factory=set)
-    _ports: dict[str, tuple[bool, float | None]] = field(default_factory=dict)  # line -> (up, when that began)
+    _ports: dict[tuple[str, bool], tuple[bool, float | None]] = field(default_factory=dict)  # -> (up, when that began)
+    _restarted: dict[str, float] = field(default_factory=dict)  # site -> when its frozen router was
     changes: int = 0  # grows whenever something begins or ends to be true: what was derived before is stale
     _topology: Topology = field(init=False)
     _runtimes: Mapping[str, float] = field(init=False)
@@ -104,6 +105,8 @@ class World:
             self.truth.append((t, "begins", fault.kind, fault.target))
         for fault in self._was - now_active:
             self.truth.append((t, "ends", fault.kind, fault.target))
+            if fault.kind == "frozen":
+                self._restarted[self.inventory.devices[fault.target].site] = t
         self.changes += now_active != self._was
         self._was = now_active
         for kind in FAULTS:
@@ -120,10 +123,11 @@ class World:
             if node in self._active["node"] or any(a in self._active["node"] for a in self._topology.ancestors(node))
         }
         for line in self.inventory.lines.values():
-            up = self.port_up(line)
-            if up != self._ports.setdefault(line.id, (True, None))[0]:
-                self._ports[line.id] = up, t
-                self.changes += 1
+            for far in (False, True):
+                up = self.port_up(line, far)
+                if up != self._ports.setdefault((line.id, far), (True, None))[0]:
+                    self._ports[line.id, far] = up, t
+                    self.changes += 1
 
     def _step_power(self, power: Power, mains: bool, runtime_s: float, passed_s: float) -> None:
         if mains != power.mains:
