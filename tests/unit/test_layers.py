@@ -127,7 +127,6 @@ WIRING = (
     "commands_profiles",
     "commands_survey",
     "desk",
-    "commands_survey",
     "commands_sensors",
     "pipeline",
     "sim",
