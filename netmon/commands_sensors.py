@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from netmon.api_client import ApiClient
@@ -43,16 +45,21 @@ def _misuse(text: str) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """One line for each sensor, from the daemon: id, type, site, state, value, age."""
-    found: list[dict[str, Any]] = ApiClient(load_settings(args.config)).get("/api/v1/sensors")
     now = time.time()
-    for entry in found:
-        if args.site and entry["site"] != args.site:
-            continue
+    for entry in _known(ApiClient(load_settings(args.config)), args.site):
         value = "-" if entry["value"] is None else f"{entry['value']:g} {entry['unit']}".rstrip()
         heard = entry["received_at"]
         age = "-" if heard is None else f"{now - datetime.fromisoformat(heard).timestamp():.0f}s"
         print("\t".join((entry["id"], entry["type"], entry["site"] or "-", entry["state"], value, age)))
     return GOOD
+
+
+def _known(client: ApiClient, site: str) -> Iterator[dict[str, Any]]:
+    """All sensors, page by page."""
+    after = ""
+    while page := client.get(f"/api/v1/sensors?{urlencode({'site': site, 'after': after})}"):
+        yield from page
+        after = page[-1]["id"]
 
 
 class Trial:

@@ -108,6 +108,14 @@ def test_every_format(
         assert re.search(r'netmon_sensor_value{[^}]*sensor="layout"[^}]*} 25\b', daemon.get("/metrics").text)
         assert daemon.metric('netmon_mqtt_messages_total{result="undecodable"}') in (None, 0.0)
 
+        client.publish("zigbee2mqtt/bridge/state", b'{"state":"offline"}', qos=1).wait_for_publish(10)
+        client.publish(*node.message("NDEATH"), qos=1).wait_for_publish(10)
+        away = ("zigbee", "zigbee-battery", "sparkplug")
+        wait_until(
+            lambda: all(known(daemon)[name][0] == "stale" for name in away), what="told to be away, stale at once"
+        )
+        assert known(daemon)["plain"][0] == "ok"
+
         config = str(daemon.folder / "netmon.yml")
         client.publish("tele/den-02/SENSOR", b"{}", qos=1, retain=True).wait_for_publish(10)
         assert main(["sensors", "try", "tele/+/SENSOR", "--count", "1", "--seconds", "5", "--config", config]) == 1

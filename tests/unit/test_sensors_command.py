@@ -132,10 +132,13 @@ def test_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "netmon.yml").write_text(SETTINGS, encoding="utf-8")
     (tmp_path / "i.yml").write_text(INVENTORY, encoding="utf-8")
 
+    asked: list[str] = []
+
     class Answers:
         def __init__(self, config: object) -> None: ...
 
         def get(self, path: str) -> list[dict[str, Any]]:
+            asked.append(path)
             usual = {
                 "type": "temp",
                 "site": None,
@@ -145,12 +148,14 @@ def test_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Ca
                 "received_at": None,
             }
             heard = {"site": "s1", "state": "ok", "value": 21.5, "received_at": "2020-01-01T00:00:00+00:00"}
-            return [{"id": "a", **usual}, {"id": "b", **usual, **heard}]
+            pages = {"": [{"id": "a", **usual}], "a": [{"id": "b", **usual, **heard}]}
+            return pages.get(path.rpartition("=")[2], [])
 
     monkeypatch.setattr(commands_sensors, "ApiClient", Answers)
     assert main(["sensors", "list", "--config", str(tmp_path / "netmon.yml")]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first == "a\ttemp\t-\tunknown\t-\t-"
     assert second.startswith("b\ttemp\ts1\tok\t21.5 Cel\t")
-    assert main(["sensors", "list", "--site", "s2", "--config", str(tmp_path / "netmon.yml")]) == 0
-    assert capsys.readouterr().out == ""
+    assert asked == [f"/api/v1/sensors?site=&after={last}" for last in ("", "a", "b")]
+    assert main(["sensors", "list", "--site", "s 2", "--config", str(tmp_path / "netmon.yml")]) == 0
+    assert asked[3] == "/api/v1/sensors?site=s+2&after="
