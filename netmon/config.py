@@ -41,6 +41,7 @@ class SnmpConfig:
     sockets: int = 4
     in_flight: int = 64  # packets per socket, LAB.md
     max_repetitions: int = 25
+    compact: bool = False  # less memory, more CPU: no reply layouts, text made when it is scraped
     allow_targets: tuple[str, ...] = ()  # what /snmp may ask beside the inventory: addresses (with a port), prefixes
 
 

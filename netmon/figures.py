@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from netmon.model import Figure, Labels
-from netmon.quirks import QUIRKS
+from netmon.quirks import NEEDS, QUIRKS
 from netmon.rawvalues import SCALAR, Oid, Value, as_number, as_text
-from netmon.sensor_ports import Ports
+from netmon.sensor_ports import JOIN_METRICS, Ports
 
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?)|([A-Za-z_]\w*)|([(),]))")
 AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {
@@ -206,29 +206,44 @@ def _fill(text: str, spec: FigureSpec, raw: Raw, index: Oid, ports: Ports) -> st
 def evaluate(specs: Iterable[FigureSpec], raw: Raw, base: Mapping[str, str]) -> list[Figure]:
     """All figures of a device; ``base`` are the labels that every one carries."""
     ports = Ports(raw.values, raw.ports)
-    found: dict[tuple[str, Labels], float] = {}
-    for spec in specs:
-        rows = raw.values.get(spec.expr.names()[0])
-        if not rows:
+    return first_of_each(figure for spec in specs for figure in evaluate_one(spec, raw, ports, base))
+
+
+def first_of_each(figures: Iterable[Figure]) -> list[Figure]:
+    """Without those whose name and labels an earlier one has."""
+    found: dict[tuple[str, Labels], Figure] = {}
+    for figure in figures:
+        found.setdefault((figure.name, figure.labels), figure)
+    return list(found.values())
+
+
+def evaluate_one(spec: FigureSpec, raw: Raw, ports: Ports, base: Mapping[str, str]) -> list[Figure]:
+    """What one spec gives, each label set once."""
+    groups: dict[Labels, list[float]] = {}
+    for index in raw.values.get(spec.expr.names()[0], ()):
+        if not applies(spec, raw, index):
             continue
-        groups: dict[Labels, list[float]] = {}
-        for index in rows:
-            if not applies(spec, raw, index):
-                continue
-            value = row_value(spec, raw, index)
-            if value is None and spec.aggregate != "last":
-                continue
-            own = {label: _fill(text, spec, raw, index, ports) for label, text in spec.labels}
-            if not all(own.values()):
-                continue  # a sensor whose port is not known: no series is better than a wrong one
-            group = groups.setdefault(tuple(sorted({**base, **own}.items())), [])
-            if value is None:
-                group.clear()  # the newest record has none, so an older one's is past
-            else:
-                group.append(value)
-        for labels, values in groups.items():
-            if not values:
-                continue
-            value = AGGREGATES[spec.aggregate](values) if spec.aggregate else values[0]
-            found.setdefault((spec.name, labels), float(value))
-    return [Figure(name, labels, value) for (name, labels), value in found.items()]
+        value = row_value(spec, raw, index)
+        if value is None and spec.aggregate != "last":
+            continue
+        own = {label: _fill(text, spec, raw, index, ports) for label, text in spec.labels}
+        if not all(own.values()):
+            continue  # a sensor whose port is not known: no series is better than a wrong one
+        group = groups.setdefault(tuple(sorted({**base, **own}.items())), [])
+        if value is None:
+            group.clear()  # the newest record has none, so an older one's is past
+        else:
+            group.append(value)
+    return [
+        Figure(spec.name, labels, float(AGGREGATES[spec.aggregate](values) if spec.aggregate else values[0]))
+        for labels, values in groups.items()
+        if values
+    ]
+
+
+def needs(spec: FigureSpec) -> set[str]:
+    """The metrics that a figure may be made of; names of index labels are among them."""
+    names = {*spec.expr.names(), *(condition.metric for condition in spec.where)}
+    names.update(name for _, text in spec.labels for name in re.findall(r"\$(\w+)", text))
+    names |= NEEDS.get(spec.quirk, frozenset())
+    return names | JOIN_METRICS if spec.join or "port" in names else names

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from netmon.rawvalues import Oid, Value, as_text
 
+JOIN_METRICS = frozenset({"entPhysicalName", "entPhysicalClass", "entPhysicalContainedIn", "entAliasMappingIdentifier"})
 _PARENTS = 3  # levels of entPhysicalContainedIn that a join climbs
 _PLACE = re.compile(r"\d+(?:/\d+){2,}\Z")  # shelf/slot/subslot/port
 SENSOR_CLASS, PORT_CLASS = 8, 10  # entPhysicalClass

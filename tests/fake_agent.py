@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from netmon.collectors.snmp.engine import Columns, PollStats, Target
+from netmon.collectors.snmp.course import Asked, Recorder, Repeat
+from netmon.collectors.snmp.engine import Columns, PollStats, Repeated, Target
+from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.modules import Oid, parse_oid
-from netmon.collectors.snmp.pdu import VarBind
+from netmon.collectors.snmp.pdu import GET, GET_BULK, VarBind, encode_varbind
 from netmon.errors import CollectError
 
 NO_SUCH_INSTANCE = 0x81
@@ -64,11 +66,52 @@ class FakeAgent:
         for key in [key for key in self.objects if key[: len(root)] == root]:
             del self.objects[key]
 
-    async def get(self, target: Target, oids: Sequence[Oid]) -> list[VarBind]:
+    async def get(self, target: Target, oids: Sequence[Oid], *, recorder: Recorder | None = None) -> list[VarBind]:
+        asked = Asked(GET, 0, tuple(oids))
+        if recorder is not None and asked in recorder.answers:
+            return recorder.answers[asked]
         self.asked += oids
         if self.silent:
             raise CollectError(self.silent, f"{target.key} does not answer", device=target.key)
-        return [self.objects.get(key) or VarBind(key, NO_SUCH_INSTANCE, None) for key in oids]
+        found = self._reply(asked)
+        if recorder is not None:
+            recorder.take(asked, found)
+        return found
+
+    def _reply(self, asked: Asked) -> list[VarBind]:
+        """What one request brings; a GETBULK here brings whole columns."""
+        if asked.pdu_type == GET:
+            return [VarBind(*self.objects.get(key, VarBind(key, NO_SUCH_INSTANCE, None))) for key in asked.oids]
+        names = sorted(self.objects)
+        found: list[VarBind] = []
+        for column in asked.oids:
+            low, high = bisect_right(names, column), bisect_left(names, (*column[:-1], column[-1] + 1))
+            found += [VarBind(*self.objects[name]) for name in names[low:high]]
+        return found
+
+    async def repeat(
+        self, target: Target, repeat: Repeat, go: Callable[[tuple[Value, ...]], bool], *, budget_s: float | None = None
+    ) -> Repeated:
+        values: list[Value] = []
+        answers: dict[Asked, list[VarBind]] = {}
+        others = False
+        for number, step in enumerate(repeat.course.steps):
+            self.asked += step.asked.oids
+            if self.silent:
+                raise CollectError(self.silent, f"{target.key} does not answer", device=target.key)
+            if self.fail_columns.keys() & set(step.asked.oids):
+                others = True
+                continue
+            answers[step.asked] = found = self._reply(step.asked)
+            learnt = repeat.learn(number, b"".join(map(encode_varbind, found)), found)
+            if learnt is None:
+                others = True
+            else:
+                values += learnt
+            if number == 0 and (learnt is None or not go(learnt)):
+                return Repeated(None, answers, others, PollStats(requests=1))
+        stats = PollStats(requests=len(repeat.course.steps), varbinds=len(values))
+        return Repeated(None if others else tuple(values), answers, others, stats)
 
     async def walk(self, target: Target, root: Oid) -> list[VarBind]:
         return [varbind for key, varbind in sorted(self.objects.items()) if key[: len(root)] == root]
@@ -80,16 +123,23 @@ class FakeAgent:
         *,
         budget_s: float | None = None,
         max_repetitions: int | None = None,
+        recorder: Recorder | None = None,
     ) -> Columns:
-        self.asked += columns
-        if self.silent:
-            raise CollectError(self.silent, f"{target.key} does not answer", device=target.key)
+        asked = Asked(GET_BULK, 0, tuple(columns))
+        known = recorder.answers.get(asked) if recorder is not None else None
+        if known is None:
+            self.asked += columns
+            if self.silent:
+                raise CollectError(self.silent, f"{target.key} does not answer", device=target.key)
+        varbinds = self._reply(asked) if known is None else known
+        if recorder is not None:
+            recorder.take(asked, varbinds)
+            if self.fail_columns.keys() & set(columns):
+                recorder.spoil()
         rows: dict[Oid, dict[Oid, VarBind]] = {}
-        names = sorted(self.objects)
         for column in columns:
             size = len(column)
-            low, high = bisect_right(names, column), bisect_left(names, (*column[:-1], column[-1] + 1))
-            found = {name[size:]: self.objects[name] for name in names[low:high]}
+            found = {varbind.oid[size:]: varbind for varbind in varbinds if varbind.oid[:size] == column}
             if found and column not in self.fail_columns:
                 rows[column] = found
         failed = {column: reason for column, reason in self.fail_columns.items() if column in columns}

@@ -18,6 +18,7 @@ import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from netmon.collectors.snmp.ber import Oid
+from netmon.collectors.snmp.course import ROOT
 from netmon.collectors.snmp.pdu import NO_SUCH_NAME, TOO_BIG, VarBind, error_name
 
 FIRST_REPETITIONS = 10  # for a table of unknown size
@@ -80,13 +81,14 @@ class Column:
 class Ask:
     """One request: these columns, so many repetitions; ``bulk`` False means GETNEXT."""
 
-    __slots__ = ("bulk", "columns", "most", "repetitions")
+    __slots__ = ("bulk", "columns", "most", "parent", "repetitions")
 
     def __init__(self, columns: list[Column], repetitions: int, most: int, bulk: bool) -> None:
         self.columns = columns
         self.bulk = bulk and most > 1
         self.most = most if self.bulk else 1  # repetitions it may grow to
         self.repetitions = min(repetitions, self.most)
+        self.parent = ROOT  # the step of the recorded course that led to it
 
     @property
     def oids(self) -> list[Oid]:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,10 +18,13 @@ from netmon.clock import Clock
 from netmon.collectors.snmp import scalars
 from netmon.collectors.snmp.ber import EXCEPTIONS, Oid
 from netmon.collectors.snmp.columns import MAX_ROWS, ColumnWalk
+from netmon.collectors.snmp.course import Asked, Recorder, Repeat
 from netmon.collectors.snmp.exchange import Trace
+from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.link import Link, RequestCache, Target
 from netmon.collectors.snmp.pdu import V1, V3, VarBind
 from netmon.collectors.snmp.peer import Peer
+from netmon.collectors.snmp.repeat_run import RepeatRun
 from netmon.collectors.snmp.resolve import Resolver
 from netmon.collectors.snmp.run import ColumnRun
 from netmon.collectors.snmp.session import Remote, Session
@@ -31,7 +34,7 @@ from netmon.config import SnmpConfig
 from netmon.errors import CollectError
 from netmon.model import Credential
 
-__all__ = ["Columns", "Engine", "Manner", "PollStats", "Target", "Walk"]
+__all__ = ["Columns", "Engine", "Manner", "PollStats", "Repeated", "Target", "Walk"]
 
 
 class Manner(NamedTuple):
@@ -65,6 +68,16 @@ class Columns:
 
     rows: dict[Oid, dict[Oid, VarBind]]
     failed: dict[Oid, str]
+    stats: PollStats = field(default_factory=PollStats)
+
+
+@dataclass(slots=True)
+class Repeated:
+    """A course gone again: all ``values`` in order, or None; then ``answers`` are the good replies that came."""
+
+    values: tuple[Value, ...] | None
+    answers: dict[Asked, list[VarBind]]
+    others: bool = False  # some had other names than last time
     stats: PollStats = field(default_factory=PollStats)
 
 
@@ -116,17 +129,19 @@ class Engine:
         budget_s: float | None = None,
         manner: Manner = AS_CONFIGURED,
         cost: PollStats | None = None,
+        recorder: Recorder | None = None,
     ) -> list[VarBind]:
         """One varbind per name, in order; one that the agent does not give is noSuchObject or noSuchInstance.
 
-        Raises CollectError when the agent does not answer. What it cost is added to ``cost``.
+        Raises CollectError when the agent does not answer. What it cost is added to ``cost``, what it did to
+        ``recorder``.
         """
         if not oids:
             return []
         async with self._within(target, budget_s):
             link = await self._link(target, manner)
             try:
-                return await scalars.get(link, oids)
+                return await scalars.get(link, oids, recorder)
             finally:
                 if cost is not None:
                     cost.requests += link.requests
@@ -141,6 +156,7 @@ class Engine:
         max_repetitions: int | None = None,
         max_rows: int = MAX_ROWS,
         manner: Manner = AS_CONFIGURED,
+        recorder: Recorder | None = None,
     ) -> Columns:
         """Read whole table columns. Raises CollectError only when the agent does not answer at all."""
         began = self._clock.mono()
@@ -158,12 +174,35 @@ class Engine:
             max_rows=max_rows,
             unsorted=manner.unsorted,
         )
-        await ColumnRun(link, walk).run(self._budget_s(budget_s) - (self._clock.mono() - began))
+        if recorder is not None and peer.troubled:  # it is asked otherwise when it has recovered
+            recorder.spoil()
+        await ColumnRun(link, walk, recorder).run(self._budget_s(budget_s) - (self._clock.mono() - began))
         peer.learn(walk.sizes(), walk.culprits, walk.trouble)
         for reason in walk.failed.values():
             self.stats[f"column_{reason}"] += 1
         stats = PollStats(link.requests, link.timeouts, link.varbinds, self._clock.mono() - began, peer.srtt_s)
         return Columns(walk.rows, walk.failed, stats)
+
+    async def repeat(
+        self, target: Target, repeat: Repeat, go: Callable[[tuple[Value, ...]], bool], *, budget_s: float | None = None
+    ) -> Repeated:
+        """Go a recorded course again: its first request, and if ``go`` says so of the values, all others at once.
+
+        Raises CollectError when the agent does not answer at all.
+        """
+        began = self._clock.mono()
+        first = repeat.course.steps[0]
+        async with self._within(target, budget_s):
+            link = await self._link(target, AS_CONFIGURED)
+            reply = await link.ask(first.asked.pdu_type, first.asked.oids, (repeat, 0))
+        run = RepeatRun(link, repeat, reply)
+        if reply.values is not None and go(reply.values):
+            await run.run(self._budget_s(budget_s) - (self._clock.mono() - began))
+        stats = PollStats(link.requests, link.timeouts, link.varbinds, self._clock.mono() - began, link.peer.srtt_s)
+        values = run.values
+        if values is not None:
+            return Repeated(values, {}, False, stats)
+        return Repeated(None, run.answers, run.others, stats)
 
     async def walk(self, target: Target, root: Oid, *, limit: int = MAX_ROWS, budget_s: float | None = None) -> Walk:
         """All objects below ``root``, or the object ``root`` itself where nothing lies below it."""
@@ -183,7 +222,7 @@ class Engine:
         peer = self._peers.get(key)
         if peer is None:
             peer = self._peers[key] = Peer(self._config.timeout_s)
-        peer.family, peer.address = await self._resolver.resolve(target.host, target.port, self._config.timeout_s)
+        peer.take_address(*await self._resolver.resolve(target.host, target.port, self._config.timeout_s))
         return peer
 
     async def _link(self, target: Target, manner: Manner) -> Link:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections import deque
 from collections.abc import Callable
 
+from netmon.collectors.snmp.course import Repeat
+from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.pdu import RESPONSE, Head, VarBind
 from netmon.collectors.snmp.peer import Peer
 from netmon.collectors.snmp.request import Request
@@ -27,8 +28,9 @@ class Exchange:
     """One request until its reply or the end of its attempts. ``reason`` says why none counted."""
 
     __slots__ = (
-        "attempt", "attempts", "community", "done", "first_mono", "id", "lane", "messages", "over", "peer", "port",
-        "reason", "repeated", "request", "sent_mono", "session", "tag", "timeout_s", "timer", "version",
+        "attempt", "attempts", "community", "done", "due", "first_mono", "id", "lane", "messages", "over", "peer",
+        "port", "reason", "repeat", "repeated", "request", "sent_mono", "session", "step", "tag", "timeout_s", "values",
+        "version",
     )  # fmt: skip
 
     def __init__(
@@ -62,9 +64,12 @@ class Exchange:
         self.sent_mono = 0.0
         self.reason = "timeout"
         self.over = False
-        self.timer: asyncio.TimerHandle | None = None
+        self.due = 0.0  # when it is given up or sent again, in the loop's seconds; 0: not on its way
         self.lane: Lane | None = None  # whose slot it holds
         self.port: Port | None = None
+        self.repeat: Repeat | None = None  # it repeats this ``step`` of a course: ``values`` are what it is after
+        self.step = 0
+        self.values: tuple[Value, ...] | None = None
 
     @property
     def introduced(self) -> bool:

@@ -6,26 +6,25 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import islice
 
+from netmon.collectors.snmp.ber import OidCache
 from netmon.collectors.snmp.modules import Oid
+from netmon.collectors.snmp.pdu import VarBind, decode_varbinds, encode_varbind
 from netmon.collectors.snmp.plan import IF_NAME, Plan
 from netmon.collectors.snmp.ports import port_names
+from netmon.collectors.snmp.routine import Routine, Way, varbinds_of
 from netmon.collectors.snmp.tables import Renderer
 from netmon.collectors.snmp.values import EXCEPTIONS, NULL
 from netmon.figures import Raw, evaluate
-from netmon.model import Device, Figure, Port
+from netmon.model import Device, Figure, Labels, Port
 from netmon.rates import Uptime
 from netmon.rawvalues import Value, as_text
 
-if TYPE_CHECKING:
-    from netmon.collectors.snmp.pdu import VarBind
-
-Rows = dict[Oid, "VarBind"]
+Rows = dict[Oid, VarBind]
 REBOOT_SHOWN_S = 600.0  # how long netmon_device_rebooted stays 1
 RESET_TIMES: Oid = (1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 19)  # ifCounterDiscontinuityTime
 PORT_TABLES = ((1, 3, 6, 1, 2, 1, 2, 2, 1), RESET_TIMES[:-1])  # ifTable, ifXTable
-_STAMP = b"\x00"  # stands for the time in text that is kept from poll to poll
 
 
 @dataclass(slots=True)
@@ -42,14 +41,20 @@ class Facts:
     slow_rows: dict[Oid, Rows] = field(default_factory=dict)
     slow_values: dict[str, dict[Oid, Value]] = field(default_factory=dict)
     slow_text: dict[str, bytes] = field(default_factory=dict)
-    absent: set[Oid] = field(default_factory=set)  # columns and instances that gave nothing when last asked
+    absent: frozenset[Oid] = frozenset()  # columns and instances that gave nothing when last asked
     shapes: dict[Oid, frozenset[Oid]] = field(default_factory=dict)  # table entry -> indexes seen
     resets: dict[Oid, Value] = field(default_factory=dict)  # when the counters of each port were reset
     names: dict[int, str] = field(default_factory=dict)
+    routine: Routine | None = None
+    full_way: Way | None = None  # for the next routine
+    polls: int = 0  # answered ones of the general way
     renderer: Renderer = field(init=False)
+    base_labels: Labels = field(init=False)
+    _away: tuple[tuple[tuple[Oid, int], ...], bytes] | None = None
 
     def __post_init__(self) -> None:
         self.renderer = Renderer(self.base)
+        self.base_labels = tuple(sorted(self.base.items()))
 
     @property
     def base(self) -> dict[str, str]:
@@ -107,22 +112,27 @@ class Facts:
                 self.slow_rows.pop(oid, None)
         self.shapes |= self._shapes(columns, failed)
         self.resets |= {index: varbind.value for index, varbind in columns.get(RESET_TIMES, {}).items()}
-        self.slow_values = self._values(self.slow_rows)
+        self.slow_values = self.values_of(self.slow_rows)
         self.slow_text = {}
+
+    def resets_read(self, columns: Mapping[Oid, Rows]) -> list[VarBind]:
+        """What tells whether a port's counters were reset."""
+        return list(columns.get(RESET_TIMES, {}).values())
 
     def learn_absent(self, columns: Mapping[Oid, Rows], failed: Collection[Oid]) -> None:
         """After a full poll: what the device does not have is left out of the next ones."""
         if self.plan is None:
             return
         plan = self.plan
-        self.absent = {oid for oid in plan.fast_columns if not columns.get(oid) and oid not in failed}
+        absent = {oid for oid in plan.fast_columns if not columns.get(oid) and oid not in failed}
         for instance in plan.fast_instances:
             column, index = plan.instances[instance]
             if instance not in failed and index not in columns.get(column, {}):
-                self.absent.add(instance)
+                absent.add(instance)
         for narrow, wide in plan.fallback.items():
             if columns.get(wide) and columns.get(narrow, {}).keys() <= columns[wide].keys():
-                self.absent.add(narrow)  # no row needs the 32-bit column
+                absent.add(narrow)  # no row needs the 32-bit column
+        self.absent = frozenset(absent)
 
     def rename(self, values: Mapping[str, Mapping[Oid, Value]], stats: Counter[str]) -> None:
         """Learn the ports' names and make all labels anew."""
@@ -130,7 +140,8 @@ class Facts:
         stats["duplicate_port_names"] += clashes
         self.renderer.forget({IF_NAME: {(number,): name for number, name in self.names.items()}})
 
-    def _values(self, columns: Mapping[Oid, Rows]) -> dict[str, dict[Oid, Value]]:
+    def values_of(self, columns: Mapping[Oid, Rows]) -> dict[str, dict[Oid, Value]]:
+        """Metric -> index -> value, of these columns that ports and figures need."""
         if self.plan is None:
             return {}
         return {
@@ -142,7 +153,7 @@ class Facts:
     def values(self, columns: Mapping[Oid, Rows]) -> dict[str, dict[Oid, Value]]:
         """Metric -> index -> value of what ports and figures need, slow ones as last read."""
         fast = {oid: rows for oid, rows in columns.items() if self.plan and oid not in self.plan.slow}
-        return {**self.slow_values, **self._values(fast)}
+        return {**self.slow_values, **self.values_of(fast)}
 
     def figures(self, values: Mapping[str, Mapping[Oid, Value]], columns: Mapping[Oid, Rows]) -> list[Figure]:
         """The figures of the profiles."""
@@ -155,20 +166,50 @@ class Facts:
 
         return evaluate(plan.figures, Raw(values, self.names, index_labels), self.base)
 
-    def own_figures(self, now: float, ports: Mapping[str, Port]) -> list[Figure]:
-        """What the poll itself shows: uptime, restarts, the descriptions of ports."""
-        base = self.base
-        same = tuple(sorted(base.items()))
+    def own_figures(self, now: float) -> list[Figure]:
+        """What the poll itself shows: uptime and restarts."""
+        same = self.base_labels
         found = [Figure("netmon_snmp_up", same, 1.0)]
         if self.uptime.uptime_s is not None:
             rebooted = self.rebooted_at is not None and now - self.rebooted_at < REBOOT_SHOWN_S
             found.append(Figure("netmon_device_uptime_seconds", same, self.uptime.uptime_s))
             found.append(Figure("netmon_device_rebooted", same, float(rebooted)))
-        for name, port in ports.items():
-            if port.alias:
-                pairs = tuple(sorted({**base, "ifName": name, "ifAlias": port.alias}.items()))
-                found.append(Figure("netmon_interface_info", pairs, 1.0))
         return found
+
+    def port_infos(self, ports: Mapping[str, Port]) -> list[Figure]:
+        """The descriptions of ports."""
+        return [
+            Figure(
+                "netmon_interface_info",
+                tuple(sorted({**self.base, "ifName": name, "ifAlias": port.alias}.items())),
+                1.0,
+            )
+            for name, port in ports.items()
+            if port.alias
+        ]
+
+    # --- between polls that are repeated -----------------------------------------------------------------------------
+
+    def put_away(self) -> None:
+        """Keep what only a poll of the general way needs in little memory."""
+        slow = b"".join(map(encode_varbind, varbinds_of(self.slow_rows)))
+        counts = tuple((column, len(rows)) for column, rows in self.slow_rows.items())
+        self._away = counts, zlib.compress(slow, 1)
+        self.slow_rows, self.slow_values = {}, {}
+        self.renderer = Renderer(self.base)
+
+    def take_out(self, oids: OidCache) -> None:
+        """Before a poll of the general way: what was put away."""
+        if self._away is None:
+            return
+        counts, slow = self._away
+        self._away = None
+        raw = zlib.decompress(slow)
+        varbinds = iter(decode_varbinds(raw, 0, len(raw), oids))
+        for column, count in counts:
+            self.slow_rows[column] = {v.oid[len(column) :]: v for v in islice(varbinds, count)}
+        self.slow_values = self.values_of(self.slow_rows)
+        self.renderer.forget({IF_NAME: {(number,): name for number, name in self.names.items()}})
 
     def text(self, columns: Mapping[Oid, Rows], at: float, stats: Counter[str]) -> dict[str, bytes]:
         """Family -> exposition lines, each with the time of the poll in milliseconds."""
@@ -187,12 +228,12 @@ class Facts:
                 continue
             if wide := plan.fallback.get(metric.oid):
                 rows = {index: varbind for index, varbind in rows.items() if index not in everything.get(wide, {})}
-            end = f" {_STAMP.decode()}\n" if is_slow else f" {stamp}\n"
+            end = "\n" if is_slow else f" {stamp}\n"
             target = self.slow_text if is_slow else found
             for family, lines in renderer.render(metric, rows, everything, end).items():
                 target[family] = target.get(family, b"") + lines
         for family, lines in self.slow_text.items():
-            found[family] = found.get(family, b"") + lines.replace(_STAMP, stamp.encode())
+            found[family] = found.get(family, b"") + lines.replace(b"\n", f" {stamp}\n".encode())
         if keep:
             stats["duplicate_series"] += renderer.duplicates
             renderer.duplicates = 0

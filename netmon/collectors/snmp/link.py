@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from netmon.collectors.snmp.ber import Oid
+from netmon.collectors.snmp.course import Repeat
+from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.pdu import GET, V1, V2C, V3, Head, VarBind
 from netmon.collectors.snmp.peer import Peer
 from netmon.collectors.snmp.request import Request
@@ -19,7 +21,7 @@ from netmon.model import Credential
 SYS_UPTIME: Oid = (1, 3, 6, 1, 2, 1, 1, 3, 0)
 PROBE_ATTEMPTS = 2  # on a lossy line one would too often declare a living agent lost
 FRESH_S = 10.0  # an agent that answered within this is not probed again before a table is asked for
-REQUESTS_KEPT = 20_000  # encoded requests; emptied when full
+REQUESTS_KEPT = 20_000  # encoded requests; courses keep those that they need
 
 
 class Target(NamedTuple):
@@ -37,10 +39,11 @@ class Reply(NamedTuple):
     error_status: int
     error_index: int
     varbinds: list[VarBind]
+    values: tuple[Value, ...] | None = None  # instead, where a course was repeated and the names are its own
 
 
 class RequestCache:
-    """Requests encoded once: polls of devices of one shape ask the same."""
+    """Requests encoded once: polls of devices of one shape ask the same. The oldest goes when it is full."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, bytes, int, int, tuple[Oid, ...]], Request] = {}
@@ -52,7 +55,7 @@ class RequestCache:
         request = self._known.get(key)
         if request is None:
             if len(self._known) >= REQUESTS_KEPT:
-                self._known.clear()
+                del self._known[next(iter(self._known))]
             request = self._known[key] = Request(version, community, pdu_type, 0, repetitions, oids)
         return request
 
@@ -103,32 +106,35 @@ class Link:
         tag: object = None,
         attempts: int = 0,
         version: int | None = None,
+        step: tuple[Repeat, int] | None = None,
     ) -> Exchange:
-        """Send one request; ``done`` is called with the reply or without."""
+        """Send one request; ``done`` is called with the reply or without. ``step``: of a course that it repeats."""
         version = self.version if version is None else version
         request = self._cache(version, self._community, pdu_type, repetitions, tuple(oids))
 
         def count(exchange: Exchange, head: Head | None, varbinds: list[VarBind]) -> None:
             self.requests += 1
             self.timeouts += exchange.attempt
-            self.varbinds += len(varbinds)
+            self.varbinds += len(varbinds if exchange.values is None else exchange.values)
             done(exchange, head, varbinds)
 
         exchange = Exchange(
             self.peer, request, version, self._community, attempts or self._attempts, count, tag, self._session
         )
         exchange.timeout_s = self._timeout_s
+        if step is not None:
+            exchange.repeat, exchange.step = step
         self.transport.send(exchange)
         return exchange
 
-    async def ask(self, pdu_type: int, oids: Sequence[Oid]) -> Reply:
+    async def ask(self, pdu_type: int, oids: Sequence[Oid], step: tuple[Repeat, int] | None = None) -> Reply:
         """One request and its reply. Raises CollectError when there is none, and remembers that the agent is silent."""
         reason = ""
         for version, attempts in self._plan():
-            exchange, head, varbinds = await self._once(pdu_type, oids, version, attempts)
+            exchange, head, varbinds = await self._once(pdu_type, oids, version, attempts, step)
             if head is not None and version == V1 and self.version != V1:
                 # It may have been away when v2c was tried: v1 is for those who, while there, do not answer to v2c.
-                newer = await self._once(pdu_type, oids, V2C, PROBE_ATTEMPTS)
+                newer = await self._once(pdu_type, oids, V2C, PROBE_ATTEMPTS, step)
                 if newer[1] is not None:
                     version, (exchange, head, varbinds) = V2C, newer
                 else:
@@ -136,7 +142,7 @@ class Link:
             if head is not None:
                 if self.target.credential.version == "2c":
                     self.peer.version = version
-                return Reply(head.error_status, head.error_index, varbinds)
+                return Reply(head.error_status, head.error_index, varbinds, exchange.values)
             if exchange.reason == "closed":
                 raise CollectError("closed", f"{self.target.key}: the SNMP engine is closed", device=self.target.key)
             if not reason or exchange.reason != "timeout":
@@ -171,7 +177,7 @@ class Link:
         return [(V1 if peer.failures % 2 == 0 else V2C, 1)]
 
     async def _once(
-        self, pdu_type: int, oids: Sequence[Oid], version: int, attempts: int
+        self, pdu_type: int, oids: Sequence[Oid], version: int, attempts: int, step: tuple[Repeat, int] | None
     ) -> tuple[Exchange, Head | None, list[VarBind]]:
         future: asyncio.Future[tuple[Exchange, Head | None, list[VarBind]]] = asyncio.get_running_loop().create_future()
 
@@ -179,7 +185,7 @@ class Link:
             if not future.done():
                 future.set_result((exchange, head, varbinds))
 
-        exchange = self.send(pdu_type, 0, oids, done, attempts=attempts, version=version)
+        exchange = self.send(pdu_type, 0, oids, done, attempts=attempts, version=version, step=step)
         try:
             return await future
         except asyncio.CancelledError:

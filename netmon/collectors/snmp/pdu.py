@@ -5,8 +5,10 @@ The wrapper and the PDU are apart, so that v3 wraps the same PDUs. Versions are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from struct import Struct
+from struct import error as StructError
+from typing import Any, NamedTuple
 
 from netmon.collectors.snmp.ber import (
     EMPTY,
@@ -51,6 +53,8 @@ ERROR_NAMES = (  # RFC 3416, section 3
     "undoFailed", "authorizationError", "notWritable", "inconsistentName",
 )  # fmt: skip
 
+# bytes of the community -> how to unpack what stands before the varbinds, for `quick_head`
+_QUICK: dict[int, tuple[Callable[[bytes], tuple[Any, ...]], int]] = {}
 _from_bytes = int.from_bytes
 _new = tuple.__new__
 
@@ -183,6 +187,31 @@ def decode_rest(data: bytes, pos: int, end: int, version: int) -> Head:
         raise BerError(f"version {version} has no community")
     start, pos = expect(data, pos, end, OCTET_STRING)
     return decode_pdu(data, pos, end, version, data[start:pos])
+
+
+def quick_head(data: bytes) -> tuple[int, bytes, int, int] | None:
+    """(request id, community, start, end of the varbinds) of a v2c response without error as agents mostly write it.
+
+    None for any other message, which `decode_head` may well read: this one knows only lengths in two bytes.
+    """
+    if len(data) < 64 or data[8] > 0x7F:
+        return None
+    try:
+        form, gap = _QUICK[data[8]]
+        whole, size, head, community, tags, pdu_size, id_tag, request_id, status, list_size = form(data)
+    except KeyError:
+        size_c = data[8]
+        _QUICK[size_c] = Struct(f">2sH5s{size_c}s2sH2sI8sH").unpack_from, size_c
+        return quick_head(data)
+    except StructError:
+        return None
+    if (
+        whole != b"\x30\x82" or head[:4] != b"\x02\x01\x01\x04" or tags != b"\xa2\x82" or id_tag != b"\x02\x04"
+        or status != b"\x02\x01\x00\x02\x01\x00\x30\x82" or request_id > 0x7FFFFFFF
+        or size != pdu_size + gap + 9 or pdu_size != list_size + 16 or size + 4 > len(data)
+    ):  # fmt: skip
+        return None
+    return request_id, community, gap + 29, size + 4
 
 
 def decode_pdu(data: bytes, pos: int, end: int, version: int, community: bytes) -> Head:

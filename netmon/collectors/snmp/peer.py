@@ -5,6 +5,7 @@ Retransmission follows RFC 6298: early by the measured round trip; giving up sta
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ class Peer:
     timeout_s: float  # configured; the timeout until a round trip is known
     address: Any = None
     family: int = 0
+    spread: int = 0  # which of the sockets it is asked through
     version: int | None = None  # the one it answered to last
     silent: bool = False  # did not answer when last tried
     failures: int = 0  # times in a row that it did not
@@ -40,6 +42,12 @@ class Peer:
     def __post_init__(self) -> None:
         self.rto_s = self.timeout_s
 
+    def take_address(self, family: int, address: Any) -> None:
+        """Where it is now: a name may come to mean another address."""
+        if address is not self.address:
+            self.family, self.address = family, address
+            self.spread = zlib.crc32(f"{address[0]} {address[1]}".encode())
+
     def answered(self, mono: float, rtt_s: float | None) -> None:
         """A valid reply. ``rtt_s`` is None when it may belong to an earlier transmission (Karn's rule)."""
         self.answered_mono = mono
@@ -54,6 +62,11 @@ class Peer:
             self.rttvar_s += (abs(self.srtt_s - rtt_s) - self.rttvar_s) / 4
             self.srtt_s += (rtt_s - self.srtt_s) / 8
         self.rto_s = min(max(self.srtt_s + 4 * self.rttvar_s, FLOOR_S), self.timeout_s * CAP_TIMES)
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it is asked for less, or otherwise, than it was before it had trouble."""
+        return bool(self.alone) or self.reply_varbinds < REPLY_VARBINDS
 
     def no_answer(self) -> None:
         """All attempts at one request stayed unanswered, or a probe did."""

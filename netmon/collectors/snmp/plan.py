@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +16,10 @@ from netmon.collectors.snmp.modules import (
 )
 from netmon.collectors.snmp.ports import METRICS as PORT_METRICS
 from netmon.collectors.snmp.profiles import Profile
-from netmon.figures import FigureSpec
-from netmon.quirks import NEEDS
+from netmon.figures import FigureSpec, needs
 from netmon.rawvalues import SCALAR
+from netmon.sensor_ports import JOIN_METRICS
 
-JOIN_METRICS = frozenset({"entPhysicalName", "entPhysicalClass", "entPhysicalContainedIn", "entAliasMappingIdentifier"})
 IF_NAME: Oid = (1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 1)
 
 
@@ -96,9 +94,7 @@ def make_plan(profiles: Sequence[Profile]) -> Plan:
     figures = tuple(spec for profile in profiles for spec in profile.figures)
     needed = set(PORT_METRICS | JOIN_METRICS)
     for spec in figures:
-        needed.update(spec.expr.names(), (condition.metric for condition in spec.where))
-        needed.update(name for _, text in spec.labels for name in re.findall(r"\$(\w+)", text))
-        needed |= NEEDS.get(spec.quirk, frozenset())
+        needed |= needs(spec)
     hidden = frozenset().union(*(profile.hide for profile in profiles)) if profiles else frozenset()
     modules = [module for profile in profiles for module in profile.modules]
     limits = [module.max_repetitions for module in modules if module.max_repetitions]

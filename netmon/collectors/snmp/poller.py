@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from netmon.clock import Clock
-from netmon.collectors.snmp.engine import Columns, Target
+from netmon.collectors.snmp.ber import OidCache
+from netmon.collectors.snmp.course import Courses, Recorder, Repeat
+from netmon.collectors.snmp.engine import Columns, Repeated, Target
 from netmon.collectors.snmp.facts import Facts, Rows, apply_filters, usable
+from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.modules import Oid
 from netmon.collectors.snmp.pdu import VarBind
 from netmon.collectors.snmp.plan import Plan, make_plan
 from netmon.collectors.snmp.ports import build_ports
 from netmon.collectors.snmp.profiles import Profile, Profiles
+from netmon.collectors.snmp.routine import Routine, make_way
+from netmon.collectors.snmp.shape import PortsView, Shapes
 from netmon.config import SnmpConfig
 from netmon.errors import CollectError
-from netmon.model import Credential, Device, Figure, PollResult
+from netmon.model import Credential, Device, Figure, PollResult, Port
 from netmon.rates import follow_uptime
 from netmon.rawvalues import as_text
 
@@ -39,7 +44,9 @@ RETRY_SLOW_S = 60.0  # slow facts that failed are tried again after this
 class Agent(Protocol):
     """What the poller needs of the engine."""
 
-    def get(self, target: Target, oids: Sequence[Oid]) -> Awaitable[list[VarBind]]: ...
+    def get(
+        self, target: Target, oids: Sequence[Oid], *, recorder: Recorder | None = None
+    ) -> Awaitable[list[VarBind]]: ...
 
     def columns(
         self,
@@ -48,7 +55,12 @@ class Agent(Protocol):
         *,
         budget_s: float | None = None,
         max_repetitions: int | None = None,
+        recorder: Recorder | None = None,
     ) -> Awaitable[Columns]: ...
+
+    def repeat(
+        self, target: Target, repeat: Repeat, go: Callable[[tuple[Value, ...]], bool], *, budget_s: float | None = None
+    ) -> Awaitable[Repeated]: ...
 
 
 @dataclass(slots=True)
@@ -67,6 +79,7 @@ class _Run:
     timeouts: int = 0
     varbinds: int = 0
     read_at: float = 0.0
+    recorder: Recorder = field(default_factory=Recorder)
 
 
 class Poller:
@@ -79,7 +92,9 @@ class Poller:
         self._clock = clock
         self._facts: dict[str, Facts] = {}
         self._plans: dict[tuple[str, ...], Plan] = {}
-        self.stats: Counter[str] = Counter()  # duplicate_series, duplicate_port_names, bad_values, full, reboots
+        self._courses, self._shapes = Courses(), Shapes()
+        self._oids = OidCache()
+        self.stats: Counter[str] = Counter()  # duplicate_series, bad_values, full, reboots, repeated, ...
 
     def forget(self, device: str) -> None:
         """A device left the inventory."""
@@ -100,6 +115,7 @@ class Poller:
         self._profiles = profiles
         self._plans.clear()
         self._facts.clear()
+        self._courses, self._shapes = Courses(), Shapes()
 
     async def poll(self, device: Device, credential: Credential, *, full: bool = False) -> PollResult:
         """One poll. Never raises for what a device does: ``ok`` is False and ``reason`` says why."""
@@ -114,11 +130,82 @@ class Poller:
             full=full or facts.plan is None or self._clock.now() >= facts.slow_due,
         )
         try:
+            if facts.routine is not None and (result := await self._repeat(run, facts.routine)) is not None:
+                return result
+            facts.take_out(self._oids)
             await self._identify(run)
         except CollectError as error:
             return self._failure(run, error.reason)
         await self._read(run)
         return self._result(run)
+
+    # --- as last time ------------------------------------------------------------------------------------------------
+
+    async def _repeat(self, run: _Run, routine: Routine) -> PollResult | None:
+        """The poll as a repetition of the last one; None where something is not as it was, then what came is kept."""
+        facts = run.facts
+        way = routine.full if run.full else routine.usual
+        if way is None:
+            return None
+        uptime = facts.uptime
+
+        def go(values: tuple[Value, ...]) -> bool:
+            """After the first reply: whether it is the same device, not restarted."""
+            nonlocal uptime
+            run.read_at = self._clock.now()
+            ticks, engine_s, boots = [value if isinstance(value, int) else None for value in values[: len(ALWAYS)]]
+            uptime = follow_uptime(facts.uptime, run.read_at, ticks, engine_s, boots)
+            return not uptime.rebooted
+
+        run.requests = 1
+        found = await self._engine.repeat(run.target, way.repeat, go, budget_s=self._config.budget_s)
+        run.requests, run.timeouts, run.varbinds = found.stats.requests, found.stats.timeouts, found.stats.varbinds
+        values = found.values
+        if values is None or way.pick(values) != way.constant:
+            self.stats["not_repeated"] += 1
+            run.recorder = Recorder(found.answers)
+            if found.others or values is not None:
+                facts.routine = None
+            return None
+        self.stats["repeated"] += 1
+        facts.uptime = uptime
+        if run.full:
+            self.stats["full"] += 1
+            facts.slow_due = facts.next_slow(self._clock.now(), self._config.slow_interval_s)
+        shape = way.shape
+        figures = facts.own_figures(run.read_at)
+        figures += routine.infos
+        figures += routine.figures(shape, values)
+        chunks, bad = shape.text(values, facts.renderer.base, run.read_at, routine.slow_text)
+        if bad:
+            self.stats["bad_values"] += bad
+        packed = shape.pack(values)
+        ports = PortsView(shape, packed, routine.slow_ports, run.read_at)
+        families = shape.families
+        if len(chunks) < len(families):
+            families = {family: families[family] for family in chunks}
+        return self._told(run, chunks, families, figures, ports, {})
+
+    def _settle(self, run: _Run, families: Mapping[str, bytes], ports: Mapping[str, Port]) -> None:
+        """After a poll of the general way: if nothing was wrong with it, the next ones repeat it."""
+        facts = run.facts
+        # The first poll asks for tables of unknown size: not the way to go again.
+        usable = facts.polls > 0 and run.recorder.clean and not run.failed and not facts.uptime.rebooted
+        facts.polls += 1
+        if not usable:
+            return
+        way = make_way(
+            facts, run.columns, run.recorder, families, self._courses, self._shapes, not self._config.compact
+        )
+        if way is None:
+            return
+        if not run.full:
+            full = facts.full_way
+            facts.routine = Routine(facts, way, facts.port_infos(ports))
+            facts.routine.full = full
+            facts.names, facts.absent = way.shape.names, way.shape.absent
+        else:
+            facts.full_way = way
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -176,6 +263,7 @@ class Poller:
         await asyncio.gather(self._columns(run, columns), self._instances(run, rest))
         apply_filters(plan, run.columns, facts.slow_rows)
         if run.full:
+            facts.routine = facts.full_way = None
             facts.learn(run.columns, run.failed, plan.slow)
             facts.learn_absent(run.columns, run.failed)
             self._rename(run)
@@ -183,8 +271,10 @@ class Poller:
             wait_s = RETRY_SLOW_S if again else self._config.slow_interval_s
             facts.slow_due = facts.next_slow(self._clock.now(), wait_s)
         elif changed := facts.changed_entries(run.columns, run.failed):
+            facts.routine = facts.full_way = None
             names = {oid for entry in changed for oid in plan.lookups.get(entry, ())}
             names |= {oid for oid in plan.slow_columns if oid[:-1] in changed}
+            run.recorder.spoil()
             await self._columns(run, sorted(names))
             apply_filters(plan, run.columns, facts.slow_rows)
             facts.learn(run.columns, run.failed, names)
@@ -197,7 +287,7 @@ class Poller:
     async def _get(self, run: _Run, oids: Sequence[Oid]) -> dict[Oid, VarBind]:
         run.requests += 1
         run.asked.update(oids)
-        found = await self._engine.get(run.target, oids)
+        found = await self._engine.get(run.target, oids, recorder=run.recorder)
         run.varbinds += len(found)
         return usable({varbind.oid: varbind for varbind in found})
 
@@ -208,6 +298,7 @@ class Poller:
                 self._put(run, await self._get(run, part))
             except CollectError as error:
                 run.failed.update(dict.fromkeys(part, error.reason))
+                run.recorder.spoil()
 
     def _put(self, run: _Run, values: Mapping[Oid, VarBind]) -> None:
         plan = run.facts.plan
@@ -227,8 +318,10 @@ class Poller:
                 columns,
                 budget_s=max(left_s, 0.0),
                 max_repetitions=plan.max_repetitions if plan else None,
+                recorder=run.recorder,
             )
         except CollectError as error:
+            run.recorder.spoil()
             run.failed.update(dict.fromkeys(columns, error.reason))
             return
         for oid, rows in found.rows.items():
@@ -260,15 +353,32 @@ class Poller:
         facts = run.facts
         values = facts.values(run.columns)
         ports = build_ports(values, facts.names, run.read_at)
-        figures = [*facts.own_figures(run.read_at, ports), *facts.figures(values, run.columns)]
+        figures = facts.own_figures(run.read_at) + facts.port_infos(ports) + facts.figures(values, run.columns)
         chunks = facts.text(run.columns, run.read_at, self.stats)
+        families = {family: facts.renderer.families[family] for family in chunks}
+        failed = self._failed_names(run)
+        self._settle(run, families, ports)
+        if facts.routine is not None:
+            facts.put_away()
+        return self._told(run, chunks, families, figures, ports, failed)
+
+    def _told(
+        self,
+        run: _Run,
+        chunks: Mapping[str, bytes],
+        families: Mapping[str, bytes],
+        figures: Sequence[Figure],
+        ports: Mapping[str, Port],
+        failed: Mapping[str, str],
+    ) -> PollResult:
+        facts = run.facts
         return PollResult(
             device=facts.device.id,
             started_at=run.started_at,
             duration_s=self._clock.mono() - run.started_mono,
             ok=True,
             chunks=chunks,
-            families={family: facts.renderer.families[family] for family in chunks},
+            families=families,
             figures=tuple(figures),
             ports=ports,
             sys_uptime_s=facts.uptime.uptime_s,
@@ -277,7 +387,7 @@ class Poller:
             varbinds=run.varbinds,
             requests=run.requests,
             timeouts=run.timeouts,
-            failed=self._failed_names(run),
+            failed=failed,
         )
 
     def _failed_names(self, run: _Run) -> dict[str, str]:

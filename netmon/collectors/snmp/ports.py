@@ -5,7 +5,7 @@ ifIndex only joins tables within one poll (RFC 2863 lets it change at a restart)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from netmon.model import Port
 from netmon.rawvalues import Oid, Value, as_number, as_text
@@ -51,57 +51,60 @@ def port_names(values: Values) -> tuple[dict[int, str], int]:
 
 def build_ports(values: Values, names: Mapping[int, str], at: float) -> dict[str, Port]:
     """All ports by name. ``at`` is when the counters were read."""
-
     columns = {metric: values.get(metric, _NOTHING) for metric in METRICS}
+    return {
+        name: build_port(lambda metric, index=(number,): columns[metric].get(index), number, name, at)  # type: ignore[misc]
+        for number, name in names.items()
+    }
 
-    def whole(metric: str, index: Oid) -> int | None:
-        value = columns[metric].get(index)
+
+def build_port(read: Callable[[str], Value], number: int, name: str, at: float) -> Port:
+    """One port, of ifIndex ``number``; ``read`` gives the value that a metric has in its row."""
+
+    def whole(metric: str) -> int | None:
+        value = read(metric)
         if value is None or type(value) is int:
             return value
         number = as_number(value)
         return None if number is None else int(number)
 
-    def seconds(metric: str, index: Oid) -> float | None:
-        ticks = whole(metric, index)
+    def seconds(metric: str) -> float | None:
+        ticks = whole(metric)
         return None if ticks is None else ticks / 100
 
-    def pair(first: str, second: str, index: Oid) -> tuple[int | None, int | None, int]:
+    def pair(first: str, second: str) -> tuple[int | None, int | None, int]:
         # Both directions of a port from the same width, so that one number of bits says it.
-        wide = whole(COUNTERS[first][0], index), whole(COUNTERS[second][0], index)
+        wide = whole(COUNTERS[first][0]), whole(COUNTERS[second][0])
         if None not in wide:
             return *wide, 64
-        narrow = whole(COUNTERS[first][1], index), whole(COUNTERS[second][1], index)
+        narrow = whole(COUNTERS[first][1]), whole(COUNTERS[second][1])
         return (*narrow, 32) if narrow != (None, None) else (*wide, 64)
 
-    ports = {}
-    for number, name in names.items():
-        index = (number,)
-        oper, admin = whole("ifOperStatus", index), whole("ifAdminStatus", index)
-        speed = (whole("ifHighSpeed", index) or 0) * 1e6
-        if not speed:
-            low = whole("ifSpeed", index) or 0
-            speed = float(low) if low != HIGHEST_GAUGE else 0.0
-        in_octets, out_octets, octets_bits = pair("in_octets", "out_octets", index)
-        in_packets, out_packets, packets_bits = pair("in_packets", "out_packets", index)
-        ports[name] = Port(
-            if_name=name,
-            if_index=number,
-            at=at,
-            alias=as_text(columns["ifAlias"].get(index)),
-            admin_up=None if admin is None else admin == UP,
-            oper_up=None if oper in (None, UNKNOWN) else oper == UP,
-            speed_bps=speed or None,
-            in_octets=in_octets,
-            out_octets=out_octets,
-            in_errors=whole("ifInErrors", index),
-            out_errors=whole("ifOutErrors", index),
-            in_discards=whole("ifInDiscards", index),
-            out_discards=whole("ifOutDiscards", index),
-            in_packets=in_packets,
-            out_packets=out_packets,
-            octets_bits=octets_bits,
-            packets_bits=packets_bits,
-            last_change_s=seconds("ifLastChange", index),
-            discontinuity_s=seconds("ifCounterDiscontinuityTime", index),
-        )
-    return ports
+    oper, admin = whole("ifOperStatus"), whole("ifAdminStatus")
+    speed = (whole("ifHighSpeed") or 0) * 1e6
+    if not speed:
+        low = whole("ifSpeed") or 0
+        speed = float(low) if low != HIGHEST_GAUGE else 0.0
+    in_octets, out_octets, octets_bits = pair("in_octets", "out_octets")
+    in_packets, out_packets, packets_bits = pair("in_packets", "out_packets")
+    return Port(
+        if_name=name,
+        if_index=number,
+        at=at,
+        alias=as_text(read("ifAlias")),
+        admin_up=None if admin is None else admin == UP,
+        oper_up=None if oper in (None, UNKNOWN) else oper == UP,
+        speed_bps=speed or None,
+        in_octets=in_octets,
+        out_octets=out_octets,
+        in_errors=whole("ifInErrors"),
+        out_errors=whole("ifOutErrors"),
+        in_discards=whole("ifInDiscards"),
+        out_discards=whole("ifOutDiscards"),
+        in_packets=in_packets,
+        out_packets=out_packets,
+        octets_bits=octets_bits,
+        packets_bits=packets_bits,
+        last_change_s=seconds("ifLastChange"),
+        discontinuity_s=seconds("ifCounterDiscontinuityTime"),
+    )

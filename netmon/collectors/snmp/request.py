@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from netmon.collectors.snmp.ber import NULL, Oid, read_header
 from netmon.collectors.snmp.pdu import V3, VarBind, encode_pdu, wrap
 
-ID_AT_LEAST, ID_BELOW = 0x01000000, 0x80000000  # request ids that always take four bytes
+ID_BITS = 31
+ID_AT_LEAST, ID_BELOW = 0x01000000, 1 << ID_BITS  # request ids that always take four bytes
 
 
 class Request:
     """A request encoded once; `with_id` patches the request id in. For v3 it is the PDU alone: its wrapper changes."""
 
-    __slots__ = ("_head", "_tail", "oids", "pdu_type", "repetitions")
+    __slots__ = ("__weakref__", "_head", "_tail", "oids", "pdu_type", "repetitions")
 
     def __init__(
         self, version: int, community: bytes, pdu_type: int, error_status: int, error_index: int, oids: Iterable[Oid]

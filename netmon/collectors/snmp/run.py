@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 
 from netmon.collectors.snmp.columns import Ask, ColumnWalk
+from netmon.collectors.snmp.course import ROOT, Asked, Recorder
 from netmon.collectors.snmp.link import PROBE_ATTEMPTS, SYS_UPTIME, Link
 from netmon.collectors.snmp.pdu import GET, GET_BULK, GET_NEXT, Head, VarBind
 from netmon.collectors.snmp.transport import Exchange
@@ -16,9 +17,10 @@ DEVICE_IN_FLIGHT = 16  # requests of one agent at once: small agents have small 
 class ColumnRun:
     """One poll's columns. When a request stays unanswered, a probe tells whether the agent is lost or cannot do it."""
 
-    def __init__(self, link: Link, walk: ColumnWalk) -> None:
+    def __init__(self, link: Link, walk: ColumnWalk, recorder: Recorder | None = None) -> None:
         self._link = link
         self._walk = walk
+        self._recorder = recorder
         self._ready: deque[Ask] = deque()
         self._out: set[Exchange] = set()
         self._doubtful: list[tuple[Ask, str]] = []  # unanswered, until the probe tells
@@ -50,8 +52,11 @@ class ColumnRun:
     def _pump(self) -> None:
         while self._ready and len(self._out) < DEVICE_IN_FLIGHT and not self._over:
             ask = self._ready.popleft()
-            pdu_type, repetitions = (GET_BULK, ask.repetitions) if ask.bulk else (GET_NEXT, 0)
-            exchange = self._link.send(pdu_type, repetitions, ask.oids, self._done, tag=ask)
+            asked = _asked(ask)
+            if self._recorder is not None and asked in self._recorder.answers:
+                self._ready.extend(self._walk.reply(ask, 0, 0, list(self._recorder.answers[asked])))
+                continue
+            exchange = self._link.send(asked.pdu_type, asked.repetitions, asked.oids, self._done, tag=ask)
             if not exchange.over:  # the engine was closed
                 self._out.add(exchange)
         if not self._out and not self._ready and self._probe is None:
@@ -63,12 +68,20 @@ class ColumnRun:
 
     def _done(self, exchange: Exchange, head: Head | None, varbinds: list[VarBind]) -> None:
         self._out.discard(exchange)
-        ask = exchange.tag
+        ask, step = exchange.tag, ROOT
         if self._over or not isinstance(ask, Ask):
             return
         peer = self._link.peer
+        if head is None or head.error_status or not varbinds:
+            if self._recorder is not None:
+                self._recorder.spoil()
+        elif self._recorder is not None:
+            step = self._recorder.take(_asked(ask), varbinds, ask.parent)
         if head is not None:
-            self._ready.extend(self._walk.reply(ask, head.error_status, head.error_index, varbinds))
+            following = self._walk.reply(ask, head.error_status, head.error_index, varbinds)
+            for other in following:
+                other.parent = step
+            self._ready.extend(following)
         elif exchange.reason == "closed":
             self._finish("closed")
             return
@@ -92,3 +105,7 @@ class ColumnRun:
             self._ready.extend(self._walk.no_reply(ask, reason))
         self._doubtful.clear()
         self._pump()
+
+
+def _asked(ask: Ask) -> Asked:
+    return Asked(GET_BULK, ask.repetitions, tuple(ask.oids)) if ask.bulk else Asked(GET_NEXT, 0, tuple(ask.oids))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from netmon.collectors.snmp.index import Row, decode_index, lookup_labels, value_text
 from netmon.collectors.snmp.modules import ENUM_TYPES, NUMBER_TYPES, Metric, Oid
-from netmon.collectors.snmp.values import date_number, number
+from netmon.collectors.snmp.values import Value, date_number, number
 
 if TYPE_CHECKING:
     from netmon.collectors.snmp.pdu import VarBind
@@ -49,6 +49,18 @@ def format_value(value: float) -> str:
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     return repr(value)
+
+
+def number_text(tag: int, raw: Value, scale: float, offset: float) -> bytes | None:
+    """The value of a plain number as it stands in its line; None if it is none."""
+    value = raw if type(raw) is int else number(tag, raw)
+    if value is None:
+        return None
+    if scale:
+        value = value * scale
+    if offset:
+        value = value + offset
+    return b"%d" % value if type(value) is int else format_value(value).encode()
 
 
 def header(name: str, metric: Metric, note: str = "") -> bytes:
@@ -112,26 +124,31 @@ class Renderer:
         tail = end.encode()
         lines: list[bytes] = []
         for index, varbind in rows.items():
-            raw = varbind.value
-            value = raw if type(raw) is int else number(varbind.tag, raw)
-            if value is None:
+            text = number_text(varbind.tag, varbind.value, scale, offset)
+            if text is None:
                 self.bad_values += 1
                 continue
-            begin = begins.get((oid, index))
-            if begin is None:
-                labels = self.labels(metric, index, columns)
-                begin = begins[oid, index] = (self._unique(metric.name, labels, oid, index) + " ").encode()
-            if scale:
-                value = value * scale
-            if offset:
-                value = value + offset
-            text = b"%d" % value if type(value) is int else format_value(value).encode()
+            begin = begins.get((oid, index)) or self.begin(metric, index, columns)
             lines.append(begin + text + tail)
         if not lines:
             return {}
         if metric.name not in self.families:
             self.families[metric.name] = header(metric.name, metric)
         return {metric.name: b"".join(lines)}
+
+    def begin(self, metric: Metric, index: Oid, columns: Columns) -> bytes:
+        """How the line of a plain number begins, up to its value."""
+        found = self._begin.get((metric.oid, index))
+        if found is None:
+            labels = self.labels(metric, index, columns)
+            found = (self._unique(metric.name, labels, metric.oid, index) + " ").encode()
+            self._begin[metric.oid, index] = found
+        return found
+
+    @property
+    def base(self) -> bytes:
+        """The base labels as they stand at the beginning of all labels."""
+        return self._base.encode()
 
     def _unique(self, family: str, labels: Mapping[str, str], oid: Oid, index: Oid) -> str:
         own = self._label_text(labels)

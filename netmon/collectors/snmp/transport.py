@@ -12,17 +12,30 @@ import asyncio
 import logging
 import random
 import socket
-import zlib
 from collections import Counter, deque
 from typing import Any
 
 from netmon.clock import Clock
 from netmon.collectors.snmp.ber import BerError, OidCache
+from netmon.collectors.snmp.course import Repeat
 from netmon.collectors.snmp.exchange import Done, Exchange, Lane, Port, Trace
-from netmon.collectors.snmp.pdu import V3, Head, begin, decode_rest, decode_varbinds, error_name
-from netmon.collectors.snmp.request import ID_AT_LEAST, ID_BELOW
+from netmon.collectors.snmp.layout import Value
+from netmon.collectors.snmp.pdu import (
+    RESPONSE,
+    V2C,
+    V3,
+    Head,
+    VarBind,
+    begin,
+    decode_rest,
+    decode_varbinds,
+    error_name,
+    quick_head,
+)
+from netmon.collectors.snmp.request import ID_AT_LEAST, ID_BITS
 from netmon.collectors.snmp.session import Sent, Session
 from netmon.collectors.snmp.v3 import read_wrapper
+from netmon.collectors.snmp.wheel import Wheel
 from netmon.config import SnmpConfig
 
 __all__ = ["Done", "Exchange", "Transport"]
@@ -30,6 +43,7 @@ __all__ = ["Done", "Exchange", "Transport"]
 log = logging.getLogger(__name__)
 
 DATAGRAMS_PER_WAKE = 32  # about 10 ms of decoding; then the loop gets a turn
+GOOD = Head(V2C, b"", RESPONSE, 0, 0, 0, 0, 0)  # of a repeated reply: all that is asked of it is that it has no error
 REMEMBERED_IDS = 8192  # answered or given up lately: a reply to one of them is late, not unknown
 
 
@@ -45,12 +59,14 @@ class Transport:
         self._past: set[int] = set()
         self._past_order: deque[int] = deque()
         self._oids = OidCache()
+        self._wheel: Wheel | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.trace: Trace | None = None  # sees every datagram that belongs to a request
 
     def open(self) -> None:
         """Open the sockets; a host without IPv6 just has none of those."""
         self._loop = asyncio.get_running_loop()
+        self._wheel = Wheel(self._loop, self._expired)
         for family in (socket.AF_INET, socket.AF_INET6):
             ports = self._ports.setdefault(family, [])
             try:
@@ -76,6 +92,8 @@ class Transport:
                     self._loop.remove_reader(port.sock)
                 port.sock.close()
         self._ports.clear()
+        if self._wheel is not None:
+            self._wheel.close()
 
     def _lanes(self) -> list[Lane]:
         return [lane for ports in self._ports.values() for port in ports for lane in (port.living, port.silent)]
@@ -99,9 +117,7 @@ class Transport:
             exchange.over = True
             exchange.done(exchange, None, [])
             return
-        host, number = exchange.peer.address[:2]
-        port = ports[zlib.crc32(f"{host} {number}".encode()) % len(ports)]
-        exchange.port = port
+        exchange.port = port = ports[exchange.peer.spread % len(ports)]
         self._enter(port.silent if exchange.peer.silent else port.living, exchange)
 
     def cancel(self, exchange: Exchange) -> None:
@@ -117,9 +133,7 @@ class Transport:
 
     def _leave(self, exchange: Exchange) -> None:
         """Give the slot back and let the next in line have it."""
-        if exchange.timer is not None:
-            exchange.timer.cancel()
-            exchange.timer = None
+        exchange.due = 0.0
         lane = exchange.lane
         exchange.lane = None
         if lane is None:
@@ -131,7 +145,6 @@ class Transport:
                 self._transmit(lane, following)
 
     def _transmit(self, lane: Lane, exchange: Exchange) -> None:
-        assert self._loop is not None and exchange.port is not None
         lane.used += 1
         exchange.lane = lane
         now = self._clock.mono()
@@ -143,7 +156,7 @@ class Transport:
 
     def _put(self, exchange: Exchange, now: float) -> None:
         """On the wire, and the clock started."""
-        assert self._loop is not None and exchange.port is not None
+        assert self._wheel is not None and exchange.port is not None
         exchange.sent_mono = now
         if exchange.session is None:
             self._pending[exchange.id] = exchange
@@ -160,7 +173,7 @@ class Transport:
                 exchange.reason = "unreachable"
         waited_s = now - exchange.first_mono
         wait = exchange.peer.wait_s(exchange.attempt, exchange.attempts, waited_s, exchange.timeout_s)
-        exchange.timer = self._loop.call_later(wait, self._expired, exchange)
+        self._wheel.set(exchange, wait)
 
     def _encode(self, exchange: Exchange, session: Session, now: float) -> bytes:
         """A v3 message, which has a msgID of its own each time (RFC 3412, 6.2)."""
@@ -173,12 +186,11 @@ class Transport:
     def _new_id(self) -> int:
         """Unguessable, so that only who saw the request can answer it."""
         while True:
-            new = random.randrange(ID_AT_LEAST, ID_BELOW)
-            if new not in self._pending and new not in self._past:
+            new = random.getrandbits(ID_BITS)
+            if new >= ID_AT_LEAST and new not in self._pending and new not in self._past:
                 return new
 
     def _expired(self, exchange: Exchange) -> None:
-        exchange.timer = None
         self._stats["timeouts"] += 1
         if self.trace is not None:
             self.trace("timeout", exchange, 0, self._clock.mono(), "")
@@ -215,6 +227,9 @@ class Transport:
             self._datagram(port, data, source)
 
     def _datagram(self, port: Port, data: bytes, source: Any) -> None:
+        quick = quick_head(data)
+        if quick is not None and self._repeated(port, data, source, *quick):
+            return
         try:
             version, at, end = begin(data)
             if version == V3:
@@ -231,6 +246,30 @@ class Transport:
             self._ignore(exchange, wrong, len(data))
             return
         self._accept(exchange, head, data, len(data), exchange.attempt == 0)
+
+    def _repeated(
+        self, port: Port, data: bytes, source: Any, request_id: int, community: bytes, start: int, end: int
+    ) -> bool:
+        """Whether it is what a repeated request waits for, in the layout that it had; else it is looked at closely."""
+        exchange = self._pending.get(request_id)
+        if (
+            exchange is None
+            or exchange.repeat is None
+            or exchange.port is not port
+            or exchange.version != V2C
+            or exchange.community != community
+            or source[:2] != exchange.peer.address[:2]
+        ):
+            return False
+        try:
+            values = exchange.repeat.read(exchange.step, data, start, end)
+        except BerError:
+            return False
+        if values is None:
+            return False
+        self._stats["layout_hits"] += 1
+        self._finish(exchange, GOOD, [], values, len(data), exchange.attempt == 0)
+        return True
 
     def _secured(self, port: Port, data: bytes, at: int, end: int, source: Any) -> None:
         """A v3 message: its session judges it."""
@@ -258,8 +297,7 @@ class Transport:
         again = exchange.attempt, verdict.what
         if verdict.action == "again" and again not in exchange.repeated:
             exchange.repeated.add(again)
-            if exchange.timer is not None:  # else it stands in line already
-                exchange.timer.cancel()
+            if exchange.due:  # else it stands in line already
                 self._put(exchange, now)
             return
         exchange.reason = verdict.reason
@@ -285,16 +323,46 @@ class Transport:
 
     def _accept(self, exchange: Exchange, head: Head, data: bytes, size: int, timed: bool) -> None:
         """``size`` of the datagram; ``timed``: the reply cannot be to an earlier transmission."""
-        try:  # a cache of reply layouts goes here: it answers instead of the general decoder
-            varbinds = decode_varbinds(data, head.start, head.end, self._oids)
+        values = None
+        try:
+            if exchange.repeat is None or head.error_status:
+                varbinds = decode_varbinds(data, head.start, head.end, self._oids)
+            else:
+                varbinds, values = self._values(exchange.repeat, exchange.step, data, head)
         except BerError:
             self._ignore(exchange, "malformed", size)
             return
+        self._finish(exchange, head, varbinds, values, size, timed)
+
+    def _values(
+        self, repeat: Repeat, step: int, data: bytes, head: Head
+    ) -> tuple[list[VarBind], tuple[Value, ...] | None]:
+        """The values if it has the names of the course, and the varbinds unless its layout was known."""
+        values = repeat.read(step, data, head.start, head.end)
+        if values is not None:
+            self._stats["layout_hits"] += 1
+            return [], values
+        varbinds = decode_varbinds(data, head.start, head.end, self._oids)
+        values = repeat.learn(step, data[head.start : head.end], varbinds)
+        self._stats["layout_changed" if values is None else "layout_learnt"] += 1
+        return varbinds, values
+
+    def _finish(
+        self,
+        exchange: Exchange,
+        head: Head,
+        varbinds: list[VarBind],
+        values: tuple[Value, ...] | None,
+        size: int,
+        timed: bool,
+    ) -> None:
         self._stats["replies"] += 1
         now = self._clock.mono()
         if self.trace is not None:
-            what = error_name(head.error_status) if head.error_status else f"{len(varbinds)} varbinds"
+            count = len(varbinds if values is None else values)
+            what = error_name(head.error_status) if head.error_status else f"{count} varbinds"
             self.trace("reply", exchange, size, now, what)
         self._forget(exchange)
         exchange.peer.answered(now, now - exchange.sent_mono if timed else None)
+        exchange.values = values
         exchange.done(exchange, head, varbinds)

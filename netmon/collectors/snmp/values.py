@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 Value = int | bytes | tuple[int, ...] | None
 OPAQUE = 0x44
 NULL = 0x05
+INTEGERS = frozenset({0x02, 0x41, 0x42, 0x43, 0x46, 0x47})  # the tags of what is decoded to an int
 EXCEPTIONS = frozenset({0x80, 0x81, 0x82})  # noSuchObject, noSuchInstance, endOfMibView (RFC 3416)
 _NTP_TO_UNIX = 2208988800  # seconds from 1900 to 1970 (RFC 5905)
 
