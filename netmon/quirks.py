@@ -48,7 +48,10 @@ def entity_sensor(value: float, row: Lookup) -> float | None:
         return None
     scale, precision = _beside(row, "Scale"), _beside(row, "Precision")
     exponent = 3 * (int(scale) - 9) if scale is not None else 0  # 9 is units, each step is a thousand
-    return float(value * 10.0**exponent / 10.0 ** (precision or 0))
+    try:
+        return float(value * 10.0**exponent / 10.0 ** (precision or 0))
+    except (OverflowError, ZeroDivisionError):  # scale and precision are whatever the device says
+        return None
 
 
 def entity_light(value: float, row: Lookup) -> float | None:

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 from netmon.collectors.snmp.ber import Oid
 from netmon.collectors.snmp.layout import Layout, Value
 from netmon.collectors.snmp.pdu import VarBind
+from netmon.collectors.snmp.request import Request
 
 ROOT = -1  # the parent of a request that follows no reply
 
@@ -103,16 +104,18 @@ class Recorder:
 class Repeat:
     """One device's repetition of a course. ``layouts`` False: none are kept, every reply is decoded."""
 
-    __slots__ = ("_keep", "_layouts", "course")
+    __slots__ = ("_keep", "_layouts", "course", "requests", "spoken")
 
     def __init__(self, course: Course, layouts: bool) -> None:
         self.course = course
+        self.requests: tuple[Request, ...] = ()  # the steps' own, encoded for the version and community ``spoken``
+        self.spoken: tuple[int, bytes] | None = None
         self._keep = layouts
-        self._layouts: list[Layout | None] = [None] * len(course.steps) if layouts else []
+        self._layouts: list[Layout | None] = [None] * len(course.steps)
 
     def read(self, number: int, data: bytes, start: int, end: int) -> tuple[Value, ...] | None:
         """The values of a reply to step ``number`` that is as the last one; None where it is not. Raises BerError."""
-        layout = self._layouts[number] if self._keep else None
+        layout = self._layouts[number]
         return None if layout is None else layout.read(data, start, end)
 
     def learn(self, number: int, data: bytes, varbinds: Sequence[VarBind]) -> tuple[Value, ...] | None:

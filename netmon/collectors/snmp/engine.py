@@ -191,13 +191,11 @@ class Engine:
         Raises CollectError when the agent does not answer at all.
         """
         began = self._clock.mono()
-        first = repeat.course.steps[0]
-        async with self._within(target, budget_s):
-            link = await self._link(target, AS_CONFIGURED)
-            reply = await link.ask(first.asked.pdu_type, first.asked.oids, (repeat, 0))
-        run = RepeatRun(link, repeat, reply)
-        if reply.values is not None and go(reply.values):
-            await run.run(self._budget_s(budget_s) - (self._clock.mono() - began))
+        link = await self._link(target, AS_CONFIGURED)
+        if not link.known:
+            return Repeated(None, {})
+        run = RepeatRun(link, repeat, go)
+        await run.run(self._budget_s(budget_s))
         stats = PollStats(link.requests, link.timeouts, link.varbinds, self._clock.mono() - began, link.peer.srtt_s)
         values = run.values
         if values is not None:

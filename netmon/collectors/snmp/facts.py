@@ -195,7 +195,7 @@ class Facts:
         slow = b"".join(map(encode_varbind, varbinds_of(self.slow_rows)))
         counts = tuple((column, len(rows)) for column, rows in self.slow_rows.items())
         self._away = counts, zlib.compress(slow, 1)
-        self.slow_rows, self.slow_values = {}, {}
+        self.slow_rows, self.slow_values, self.slow_text = {}, {}, {}
         self.renderer = Renderer(self.base)
 
     def take_out(self, oids: OidCache) -> None:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from netmon.collectors.snmp.ber import Oid
 from netmon.collectors.snmp.course import Repeat
-from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.pdu import GET, V1, V2C, V3, Head, VarBind
 from netmon.collectors.snmp.peer import Peer
 from netmon.collectors.snmp.request import Request
@@ -39,7 +38,6 @@ class Reply(NamedTuple):
     error_status: int
     error_index: int
     varbinds: list[VarBind]
-    values: tuple[Value, ...] | None = None  # instead, where a course was repeated and the names are its own
 
 
 class RequestCache:
@@ -106,35 +104,51 @@ class Link:
         tag: object = None,
         attempts: int = 0,
         version: int | None = None,
-        step: tuple[Repeat, int] | None = None,
     ) -> Exchange:
-        """Send one request; ``done`` is called with the reply or without. ``step``: of a course that it repeats."""
+        """Send one request; ``done`` is called with the reply or without."""
         version = self.version if version is None else version
         request = self._cache(version, self._community, pdu_type, repetitions, tuple(oids))
 
         def count(exchange: Exchange, head: Head | None, varbinds: list[VarBind]) -> None:
             self.requests += 1
             self.timeouts += exchange.attempt
-            self.varbinds += len(varbinds if exchange.values is None else exchange.values)
+            self.varbinds += len(varbinds)
             done(exchange, head, varbinds)
 
         exchange = Exchange(
             self.peer, request, version, self._community, attempts or self._attempts, count, tag, self._session
         )
         exchange.timeout_s = self._timeout_s
-        if step is not None:
-            exchange.repeat, exchange.step = step
         self.transport.send(exchange)
         return exchange
 
-    async def ask(self, pdu_type: int, oids: Sequence[Oid], step: tuple[Repeat, int] | None = None) -> Reply:
+    def repeating(self, repeat: Repeat) -> Sequence[Request]:
+        """The requests of a course as this agent is asked."""
+        spoken = self.version, self._community
+        if repeat.spoken != spoken:
+            asked = [step.asked for step in repeat.course.steps]
+            repeat.requests = tuple([self._cache(*spoken, one.pdu_type, one.repetitions, one.oids) for one in asked])
+            repeat.spoken = spoken
+        return repeat.requests
+
+    def send_step(self, repeat: Repeat, step: int, request: Request, done: Done) -> Exchange:
+        """Send one request of a course; what it cost is for the caller to count."""
+        exchange = Exchange(
+            self.peer, request, self.version, self._community, self._attempts, done, None, self._session
+        )
+        exchange.repeat = repeat
+        exchange.step = step
+        self.transport.send(exchange)
+        return exchange
+
+    async def ask(self, pdu_type: int, oids: Sequence[Oid]) -> Reply:
         """One request and its reply. Raises CollectError when there is none, and remembers that the agent is silent."""
         reason = ""
         for version, attempts in self._plan():
-            exchange, head, varbinds = await self._once(pdu_type, oids, version, attempts, step)
+            exchange, head, varbinds = await self._once(pdu_type, oids, version, attempts)
             if head is not None and version == V1 and self.version != V1:
                 # It may have been away when v2c was tried: v1 is for those who, while there, do not answer to v2c.
-                newer = await self._once(pdu_type, oids, V2C, PROBE_ATTEMPTS, step)
+                newer = await self._once(pdu_type, oids, V2C, PROBE_ATTEMPTS)
                 if newer[1] is not None:
                     version, (exchange, head, varbinds) = V2C, newer
                 else:
@@ -142,16 +156,27 @@ class Link:
             if head is not None:
                 if self.target.credential.version == "2c":
                     self.peer.version = version
-                return Reply(head.error_status, head.error_index, varbinds, exchange.values)
-            if exchange.reason == "closed":
-                raise CollectError("closed", f"{self.target.key}: the SNMP engine is closed", device=self.target.key)
+                return Reply(head.error_status, head.error_index, varbinds)
             if not reason or exchange.reason != "timeout":
                 reason = exchange.reason
+            if reason == "closed":
+                break
+        raise self.lost(reason, exchange)
+
+    @property
+    def known(self) -> bool:
+        """Whether it answered when last asked, and in which version: then it is asked as it was then."""
+        return not self.peer.silent and (self.target.credential.version != "2c" or self.peer.version is not None)
+
+    def lost(self, reason: str, last: Exchange) -> CollectError:
+        """The agent did not answer, and is remembered as silent; ``last`` is the request that was tried last."""
+        if reason == "closed":
+            return CollectError("closed", f"{self.target.key}: the SNMP engine is closed", device=self.target.key)
         self.peer.no_answer()
         if self._session is not None:
-            reason = self._session.silence(reason, exchange.introduced)
+            reason = self._session.silence(reason, last.introduced)
         text = f"{self._name}: {_WHY.get(reason, reason)}"
-        raise CollectError(reason, text, device=self.target.key, retryable=reason not in _FINAL)
+        return CollectError(reason, text, device=self.target.key, retryable=reason not in _FINAL)
 
     def count(self, what: str) -> None:
         """Count an oddity of this agent in the engine's stats."""
@@ -177,7 +202,7 @@ class Link:
         return [(V1 if peer.failures % 2 == 0 else V2C, 1)]
 
     async def _once(
-        self, pdu_type: int, oids: Sequence[Oid], version: int, attempts: int, step: tuple[Repeat, int] | None
+        self, pdu_type: int, oids: Sequence[Oid], version: int, attempts: int
     ) -> tuple[Exchange, Head | None, list[VarBind]]:
         future: asyncio.Future[tuple[Exchange, Head | None, list[VarBind]]] = asyncio.get_running_loop().create_future()
 
@@ -185,7 +210,7 @@ class Link:
             if not future.done():
                 future.set_result((exchange, head, varbinds))
 
-        exchange = self.send(pdu_type, 0, oids, done, attempts=attempts, version=version, step=step)
+        exchange = self.send(pdu_type, 0, oids, done, attempts=attempts, version=version)
         try:
             return await future
         except asyncio.CancelledError:

@@ -23,7 +23,7 @@ from netmon.collectors.snmp.plan import Plan, make_plan
 from netmon.collectors.snmp.ports import build_ports
 from netmon.collectors.snmp.profiles import Profile, Profiles
 from netmon.collectors.snmp.routine import Routine, make_way
-from netmon.collectors.snmp.shape import PortsView, Shapes
+from netmon.collectors.snmp.shape import PortsView, Shapes, TextView
 from netmon.config import SnmpConfig
 from netmon.errors import CollectError
 from netmon.model import Credential, Device, Figure, PollResult, Port
@@ -176,15 +176,15 @@ class Poller:
         figures = facts.own_figures(run.read_at)
         figures += routine.infos
         figures += routine.figures(shape, values)
-        chunks, bad = shape.text(values, facts.renderer.base, run.read_at, routine.slow_text)
-        if bad:
-            self.stats["bad_values"] += bad
+        self.stats["bad_values"] += shape.bad_values(values)
         packed = shape.pack(values)
+        chunks: Mapping[str, bytes]
+        if self._config.compact:
+            chunks = TextView(shape, packed, routine.base_text, run.read_at, routine.slow_text)
+        else:
+            chunks = shape.text(values, routine.base_text, run.read_at, routine.slow_text())
         ports = PortsView(shape, packed, routine.slow_ports, run.read_at)
-        families = shape.families
-        if len(chunks) < len(families):
-            families = {family: families[family] for family in chunks}
-        return self._told(run, chunks, families, figures, ports, {})
+        return self._told(run, chunks, shape.families, figures, ports, {})
 
     def _settle(self, run: _Run, families: Mapping[str, bytes], ports: Mapping[str, Port]) -> None:
         """After a poll of the general way: if nothing was wrong with it, the next ones repeat it."""
@@ -201,7 +201,7 @@ class Poller:
             return
         if not run.full:
             full = facts.full_way
-            facts.routine = Routine(facts, way, facts.port_infos(ports))
+            facts.routine = Routine(facts, way, facts.port_infos(ports), self._config.compact)
             facts.routine.full = full
             facts.names, facts.absent = way.shape.names, way.shape.absent
         else:

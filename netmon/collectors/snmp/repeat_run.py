@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from netmon.collectors.snmp.course import Asked, Repeat, decoded
 from netmon.collectors.snmp.layout import Value
-from netmon.collectors.snmp.link import Link, Reply
+from netmon.collectors.snmp.link import Link
 from netmon.collectors.snmp.pdu import Head, VarBind
 from netmon.collectors.snmp.run import DEVICE_IN_FLIGHT
 from netmon.collectors.snmp.transport import Exchange
 
+Values = tuple[Value, ...]
+
 
 class RepeatRun:
-    """One repetition, after the reply to its first request."""
+    """One repetition. The first request goes alone; the others follow if ``go`` says so of the values that it brought.
 
-    def __init__(self, link: Link, repeat: Repeat, first: Reply) -> None:
+    Until the first is answered this is all in call-backs: a poll costs one future, one timer and no task of its own.
+    """
+
+    def __init__(self, link: Link, repeat: Repeat, go: Callable[[Values], bool]) -> None:
         self._link = link
         self._repeat = repeat
-        self._steps = repeat.course.steps
-        self._values: list[tuple[Value, ...] | None] = [None] * len(self._steps)
-        self._values[0] = first.values
+        self._go = go
+        self._requests = link.repeating(repeat)
+        self._values: list[Values | None] = [None] * len(repeat.course.steps)
         self._others: dict[int, list[VarBind]] = {}  # good replies with other names than the course has
-        if first.values is None and not first.error_status:
-            self._others[0] = first.varbinds
-        self._ready = deque(repeat.course.roots)
+        self._ready = deque((0,))
         self._out: set[Exchange] = set()
         self._end: asyncio.Future[None] | None = None
 
     @property
-    def values(self) -> tuple[Value, ...] | None:
+    def values(self) -> Values | None:
         """All values in order of the course; None unless all of it went as before."""
         found: list[Value] = []
         for values in self._values:
@@ -47,19 +51,21 @@ class RepeatRun:
     @property
     def answers(self) -> dict[Asked, list[VarBind]]:
         """What need not be asked for again."""
-        found = {self._steps[number].asked: varbinds for number, varbinds in self._others.items()}
-        for step, values in zip(self._steps, self._values, strict=True):
+        steps = self._repeat.course.steps
+        found = {steps[number].asked: varbinds for number, varbinds in self._others.items()}
+        for step, values in zip(steps, self._values, strict=True):
             if values is not None:
                 found[step.asked] = decoded(step, values)
         return found
 
     async def run(self, budget_s: float) -> None:
-        """Return when every request was answered or given up, at the latest after ``budget_s``."""
-        if not self._ready:
-            return
+        """Return when every request was answered or given up, at the latest after ``budget_s``.
+
+        Raises CollectError when the first was not answered.
+        """
         loop = asyncio.get_running_loop()
         self._end = loop.create_future()
-        timer = loop.call_later(max(0.0, budget_s), self._finish)
+        timer = loop.call_later(max(0.0, budget_s), self._over)
         try:
             self._pump()
             await self._end
@@ -68,18 +74,23 @@ class RepeatRun:
             for exchange in self._out:
                 self._link.transport.cancel(exchange)
 
-    def _finish(self) -> None:
+    def _over(self) -> None:
+        """The budget is."""
+        first = next((exchange for exchange in self._out if exchange.step == 0), None)
+        self._finish(None if first is None else self._link.lost("timeout", first))
+
+    def _finish(self, error: Exception | None = None) -> None:
         if self._end is not None and not self._end.done():
-            self._end.set_result(None)
+            if error is None:
+                self._end.set_result(None)
+            else:
+                self._end.set_exception(error)
 
     def _pump(self) -> None:
-        ready, out = self._ready, self._out
+        ready, out, repeat = self._ready, self._out, self._repeat
         while ready and len(out) < DEVICE_IN_FLIGHT:
             number = ready.popleft()
-            asked = self._steps[number].asked
-            exchange = self._link.send(
-                asked.pdu_type, asked.repetitions, asked.oids, self._done, step=(self._repeat, number)
-            )
+            exchange = self._link.send_step(repeat, number, self._requests[number], self._done)
             if not exchange.over:  # the engine was closed
                 out.add(exchange)
         if not out:
@@ -87,11 +98,22 @@ class RepeatRun:
 
     def _done(self, exchange: Exchange, head: Head | None, varbinds: list[VarBind]) -> None:
         self._out.discard(exchange)
-        number = exchange.step
-        if exchange.values is not None:
-            self._values[number] = exchange.values
-            self._ready.extend(self._repeat.course.after[number])
-        elif head is not None and not head.error_status and varbinds:
-            self._others[number] = varbinds
+        number, values, link = exchange.step, exchange.values, self._link
+        link.requests += 1
+        link.timeouts += exchange.attempt
+        if values is not None:
+            link.varbinds += len(values)
+            self._values[number] = values
+            if number:
+                self._ready.extend(self._repeat.course.after[number])
+            elif self._go(values):
+                self._ready.extend(self._repeat.course.roots)
+        elif head is not None:
+            link.varbinds += len(varbinds)
+            if varbinds and not head.error_status:
+                self._others[number] = varbinds
+        elif number == 0:
+            self._finish(link.lost(exchange.reason, exchange))
+            return
         if self._ready or not self._out:
             self._pump()

@@ -14,7 +14,7 @@ from netmon.collectors.snmp.course import Courses, Recorder, Repeat
 from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.modules import Oid
 from netmon.collectors.snmp.ports import METRICS as PORT_METRICS
-from netmon.collectors.snmp.shape import Measure, Shape, Shapes, make_lines, picker
+from netmon.collectors.snmp.shape import Measure, Shape, Shapes, SlowText, make_lines, picker
 from netmon.figures import Raw, evaluate_one, first_of_each, needs
 from netmon.model import Figure
 from netmon.sensor_ports import Ports
@@ -38,13 +38,14 @@ class Way(NamedTuple):
 class Routine:
     """One device. ``usual`` and ``full``: the ways of polls without and with slow facts, once they are known."""
 
-    __slots__ = ("_base", "_labels", "_last", "_shape", "_slow", "full", "infos", "slow_ports", "slow_text", "usual")
+    __slots__ = ("_base", "_labels", "_last", "_shape", "_slow", "base_text", "full", "infos", "slow_ports", "slow_text", "usual")
 
-    def __init__(self, facts: Facts, usual: Way, infos: Sequence[Figure]) -> None:
+    def __init__(self, facts: Facts, usual: Way, infos: Sequence[Figure], compact: bool) -> None:
         self.usual = usual
         self.full: Way | None = None
         self.infos = tuple(infos)
-        self.slow_text = facts.slow_text
+        self.slow_text = SlowText(facts.slow_text, compact)
+        self.base_text = facts.renderer.base
         self._base = facts.base
         slow = facts.slow_values
         self.slow_ports: dict[str, tuple[Value, ...]] = {
@@ -106,13 +107,14 @@ def make_way(
         return None
     if any(dynamic.oid not in plan.slow for dynamic in plan.dynamic_filters):
         return None
-    lines = make_lines(plan, fast, {**facts.slow_rows, **columns}, places, facts.renderer)
-    if lines is None:
+    made = make_lines(plan, fast, {**facts.slow_rows, **columns}, places, facts.renderer)
+    if made is None:
         return None
+    lines, headers = made
     placed_rows = {oid: {i: v._replace(value=places[id(v)]) for i, v in rows.items()} for oid, rows in fast.items()}
     placed: dict[str, dict[Oid, int]] = facts.values_of(placed_rows)  # type: ignore[assignment]
     course = recorder.course(courses)
-    shape = shapes(course, plan, lines, families, placed, facts.names, facts.absent)
+    shape = shapes(course, plan, lines, {**headers, **families}, placed, facts.names, facts.absent)
     same = facts.resets_read(fast)
     if not full:
         pick = picker([places[id(varbind)] for varbind in same])

@@ -7,27 +7,33 @@ base labels share one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
+from functools import partial
 from hashlib import blake2b
+from itertools import groupby
 from operator import itemgetter
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
+from netmon.collectors.snmp.ber import INTEGER
+from netmon.collectors.snmp.index import text_of
 from netmon.collectors.snmp.layout import Value
-from netmon.collectors.snmp.modules import NUMBER_TYPES, Oid
+from netmon.collectors.snmp.modules import NUMBER_TYPES, TEXT_TYPES, Extract, Metric, Oid
+from netmon.collectors.snmp.pdu import VarBind
 from netmon.collectors.snmp.plan import Plan
 from netmon.collectors.snmp.ports import METRICS as PORT_METRICS
 from netmon.collectors.snmp.ports import build_port
-from netmon.collectors.snmp.tables import Renderer, number_text
+from netmon.collectors.snmp.tables import EXTRACTED, Renderer, extracted, format_value, header, number_text
 from netmon.collectors.snmp.values import INTEGERS
 from netmon.figures import FigureSpec, needs
 from netmon.model import Port
 
 if TYPE_CHECKING:
     from netmon.collectors.snmp.course import Course
-    from netmon.collectors.snmp.pdu import VarBind
 
+Packed = tuple[bytes, tuple[Value, ...]]
 Placed = Mapping[str, Mapping[Oid, int]]  # metric -> index -> place of its value
 BASE = b"\xfe"  # stands for the base labels in a template: no byte of UTF-8
 MISSING = -1
@@ -38,9 +44,8 @@ class Odd(NamedTuple):
 
     begin: bytes
     place: int
-    tag: int
-    scale: float
-    offset: float
+    text: Callable[[Value], bytes | None]  # the value as it stands in the line
+    is_number: bool  # what is none is counted
 
 
 class Lines(NamedTuple):
@@ -64,8 +69,8 @@ class Shape:
     """Shared by devices; see `make_shape`."""
 
     __slots__ = (
-        "__weakref__", "_flat", "_pack", "absent", "course", "families", "lines", "measures", "names", "numbers",
-        "port_numbers", "port_places",
+        "__weakref__", "_flat", "_numbers", "_others", "_pack", "absent", "course", "families", "lines", "measures",
+        "names", "port_numbers", "port_places",
     )  # fmt: skip
 
     def __init__(
@@ -92,43 +97,98 @@ class Shape:
         self.measures = tuple(_measure(spec, placed) for spec in plan.figures)
         self._flat = picker([place for line in self.lines for place in line.places])
         tags = b"".join(step.tags for step in course.steps)
-        whole = all(tag in INTEGERS for tag in tags)
-        form = "".join("q" if tag == 2 else "Q" for tag in tags)
-        self._pack = Struct(f">{form}") if whole else None
+        numbers = [place for place, tag in enumerate(tags) if tag in INTEGERS]
+        self._others = tuple(place for place, tag in enumerate(tags) if tag not in INTEGERS)
+        self._numbers = picker(numbers) if self._others else None
+        self._pack = Struct(">" + "".join("q" if tags[place] == INTEGER else "Q" for place in numbers))
 
-    def pack(self, values: tuple[Value, ...]) -> bytes | tuple[Value, ...]:
-        """The values in a fifth of the memory, where they are all integers."""
-        return values if self._pack is None else self._pack.pack(*values)
+    def pack(self, values: tuple[Value, ...]) -> Packed:
+        """The values in a fifth of their memory."""
+        if self._numbers is None:
+            return self._pack.pack(*values), ()
+        return self._pack.pack(*self._numbers(values)), tuple([values[place] for place in self._others])
 
-    def unpack(self, packed: bytes | tuple[Value, ...]) -> tuple[Value, ...]:
-        if isinstance(packed, tuple):
-            return packed
-        assert self._pack is not None
-        return self._pack.unpack(packed)
+    def unpack(self, packed: Packed) -> Sequence[Value]:
+        """What was packed."""
+        raw, others = packed
+        if not others:
+            return self._pack.unpack(raw)
+        values: list[Value] = [*self._pack.unpack(raw)]
+        for place, value in zip(self._others, others, strict=True):
+            values.insert(place, value)
+        return values
 
-    def text(
-        self, values: Sequence[Value], base: bytes, at: float, slow: Mapping[str, bytes]
-    ) -> tuple[dict[str, bytes], int]:
-        """(Family -> its lines, values that are no numbers); ``slow``: lines that lack only the time."""
+    def bad_values(self, values: Sequence[Value]) -> int:
+        """How many values are no numbers though they should be."""
+        return sum(one.is_number and one.text(values[one.place]) is None for line in self.lines for one in line.odd)
+
+    def text(self, values: Sequence[Value], base: bytes, at: float, slow: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Family -> its lines; ``slow``: lines that lack only the time."""
         end = b" %d\n" % int(at * 1000)
         flat = self._flat(values)
         found: dict[str, bytes] = {}
-        start = bad = 0
+        start = 0
         for family, template, places, odd in self.lines:
             stop = start + len(places)
             chunk = (template % flat[start:stop]).replace(BASE, base)
             start = stop
             for line in odd:
-                text = number_text(line.tag, values[line.place], line.scale, line.offset)
-                if text is None:
-                    bad += 1
-                else:
+                text = line.text(values[line.place])
+                if text is not None:
                     chunk += line.begin.replace(BASE, base) + text + b"\n"
             if chunk:
                 found[family] = found.get(family, b"") + chunk.replace(b"\n", end)
         for family, chunk in slow.items():
             found[family] = found.get(family, b"") + chunk.replace(b"\n", end)
-        return found, bad
+        return found
+
+
+class SlowText:
+    """Lines of slow facts by family, without the time; ``small``: compressed."""
+
+    __slots__ = ("_small", "_text")
+
+    def __init__(self, text: Mapping[str, bytes], small: bool) -> None:
+        self._text: Mapping[str, bytes] = {} if small else dict(text)
+        sizes = tuple((family, len(chunk)) for family, chunk in text.items())
+        self._small = (sizes, zlib.compress(b"".join(text.values()))) if small else None
+
+    def __call__(self) -> Mapping[str, bytes]:
+        if self._small is None:
+            return self._text
+        sizes, packed = self._small
+        found, at, whole = {}, 0, zlib.decompress(packed)
+        for family, size in sizes:
+            found[family] = whole[at : at + size]
+            at += size
+        return found
+
+
+class TextView(Mapping[str, bytes]):
+    """The text of one poll, made each time that it is asked for: a seventh of the memory."""
+
+    __slots__ = ("_at", "_base", "_packed", "_shape", "_slow")
+
+    def __init__(self, shape: Shape, packed: Packed, base: bytes, at: float, slow: SlowText) -> None:
+        self._shape, self._packed, self._base, self._at, self._slow = shape, packed, base, at, slow
+
+    def _all(self) -> dict[str, bytes]:
+        return self._shape.text(self._shape.unpack(self._packed), self._base, self._at, self._slow())
+
+    def __getitem__(self, family: str) -> bytes:
+        return self._all()[family]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def items(self) -> ItemsView[str, bytes]:
+        return self._all().items()
+
+    def values(self) -> ValuesView[bytes]:
+        return self._all().values()
 
 
 class PortsView(Mapping[str, Port]):
@@ -136,9 +196,7 @@ class PortsView(Mapping[str, Port]):
 
     __slots__ = ("_at", "_packed", "_shape", "_slow")
 
-    def __init__(
-        self, shape: Shape, packed: bytes | tuple[Value, ...], slow: Mapping[str, Sequence[Value]], at: float
-    ) -> None:
+    def __init__(self, shape: Shape, packed: Packed, slow: Mapping[str, Sequence[Value]], at: float) -> None:
         self._shape = shape
         self._packed = packed
         self._slow = slow  # metric -> values in order of the ports
@@ -193,42 +251,70 @@ class Shapes:
 def make_lines(
     plan: Plan, columns: Mapping[Oid, Mapping[Oid, VarBind]], everything: Mapping[Oid, Mapping[Oid, VarBind]],
     places: Mapping[int, int], renderer: Renderer,
-) -> list[Lines] | None:  # fmt: skip
-    """What `Facts.text` makes of the columns that are read at every poll, as templates; None where it takes more."""
-    found = []
+) -> tuple[list[Lines], dict[str, bytes]] | None:  # fmt: skip
+    """What `Facts.text` makes of the columns that are read at every poll, as templates, and their families' headers.
+
+    None where it takes more than the value of one varbind to make a line.
+    """
+    found: list[Lines] = []
+    headers: dict[str, bytes] = {}
     for metric in plan.exposed:
         rows = columns.get(metric.oid)
         if metric.oid in plan.slow or not rows:
             continue
-        if metric.type not in NUMBER_TYPES:
+        if metric.oid in plan.fallback:
+            other = everything.get(plan.fallback[metric.oid], {})
+            rows = {index: varbind for index, varbind in rows.items() if index not in other}
+        if metric.type in NUMBER_TYPES:
+            headers.setdefault(metric.name, header(metric.name, metric))
+            found += _number_lines(metric, rows, everything, places, renderer)
+        elif metric.type in TEXT_TYPES and metric.extracts:
+            for suffix, tries in metric.extracts.items():
+                family = metric.name + suffix
+                headers.setdefault(family, header(family, metric, EXTRACTED))
+                odd = []
+                for index, varbind in rows.items():
+                    begin = _hollow(family, renderer.begin_extracted(metric, suffix, index, everything), renderer.base)
+                    text = partial(_extracted_text, varbind.tag, metric.type, tries)
+                    odd.append(Odd(begin, places[id(varbind)], text, False))
+                found.append(Lines(family, b"", (), tuple(odd)))
+        else:
             return None
-        other = everything.get(plan.fallback[metric.oid], {}) if metric.oid in plan.fallback else {}
-        template, numbers, odd = [], [], []
-        for index, varbind in rows.items():
-            if index in other:
-                continue
-            begin = _hollow(metric.name, renderer.begin(metric, index, everything), renderer.base)
-            if varbind.tag in INTEGERS and not metric.scale and not metric.offset:
-                template.append(begin.replace(b"%", b"%%") + b"%d\n")
-                numbers.append(places[id(varbind)])
-            else:
-                odd.append(Odd(begin, places[id(varbind)], varbind.tag, metric.scale, metric.offset))
-        if numbers:
-            found.append(Lines(metric.name, b"".join(template), tuple(numbers)))
-        if odd:
-            found.append(Lines(metric.name, b"", (), tuple(odd)))
-    return found
+    return found, headers
+
+
+def _number_lines(
+    metric: Metric, rows: Mapping[Oid, VarBind], everything: Mapping[Oid, Mapping[Oid, VarBind]],
+    places: Mapping[int, int], renderer: Renderer,
+) -> Iterator[Lines]:  # fmt: skip
+    for index, varbind in rows.items():
+        begin = _hollow(metric.name, renderer.begin(metric, index, everything), renderer.base)
+        place = places[id(varbind)]
+        if varbind.tag in INTEGERS and not metric.scale and not metric.offset:
+            yield Lines(metric.name, begin.replace(b"%", b"%%") + b"%d\n", (place,))
+        else:
+            text = partial(_number_text, varbind.tag, metric.scale, metric.offset)
+            yield Lines(metric.name, b"", (), (Odd(begin, place, text, True),))
+
+
+def _number_text(tag: int, scale: float, offset: float, value: Value) -> bytes | None:
+    return number_text(tag, value, scale, offset)
+
+
+def _extracted_text(tag: int, kind: str, tries: Sequence[Extract], value: Value) -> bytes | None:
+    text = text_of(VarBind((), tag, value), kind)
+    found = None if text is None else extracted(tries, text)
+    return None if found is None else format_value(found).encode()
 
 
 def merge(lines: Sequence[Lines]) -> tuple[Lines, ...]:
-    """Neighbours of one family as one."""
-    found: list[Lines] = []
-    for line in lines:
-        last = found[-1] if found else None
-        if last is not None and last.family == line.family and not last.odd and not line.odd:
-            found[-1] = Lines(line.family, last.template + line.template, last.places + line.places)
-        else:
-            found.append(line)
+    """Neighbours of one family and kind as one."""
+    found = []
+    for (family, _), group in groupby(lines, lambda line: (line.family, bool(line.odd))):
+        same = list(group)
+        places = tuple(place for line in same for place in line.places)
+        odd = tuple(one for line in same for one in line.odd)
+        found.append(Lines(family, b"".join(line.template for line in same), places, odd))
     return tuple(found)
 
 

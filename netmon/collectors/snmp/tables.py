@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from netmon.collectors.snmp.index import Row, decode_index, lookup_labels, value_text
-from netmon.collectors.snmp.modules import ENUM_TYPES, NUMBER_TYPES, Metric, Oid
+from netmon.collectors.snmp.modules import ENUM_TYPES, NUMBER_TYPES, Extract, Metric, Oid
 from netmon.collectors.snmp.values import Value, date_number, number
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Columns = Mapping[Oid, Mapping[Oid, "VarBind"]]
 _UNSAFE = re.compile(r'[\\"\n]')
 _ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n"}
+EXTRACTED = " (regex extracted)"  # in the help of what was read out of text
 _LABEL = re.compile(r"[^a-zA-Z0-9_]")
 
 
@@ -140,10 +141,13 @@ class Renderer:
         """How the line of a plain number begins, up to its value."""
         found = self._begin.get((metric.oid, index))
         if found is None:
-            labels = self.labels(metric, index, columns)
-            found = (self._unique(metric.name, labels, metric.oid, index) + " ").encode()
-            self._begin[metric.oid, index] = found
+            found = self._begin[metric.oid, index] = self.begin_extracted(metric, "", index, columns)
         return found
+
+    def begin_extracted(self, metric: Metric, suffix: str, index: Oid, columns: Columns) -> bytes:
+        """The same for a number that is read out of text."""
+        labels = self.labels(metric, index, columns)
+        return (self._unique(metric.name + suffix, labels, metric.oid, index) + " ").encode()
 
     @property
     def base(self) -> bytes:
@@ -184,15 +188,21 @@ def _samples(row: Row) -> Iterator[tuple[str, str, dict[str, str], float]]:
         yield metric.name, "", {metric.name: text}, 1
         return
     for suffix, tries in metric.extracts.items():
-        for extract in tries:
-            match = extract.regex.fullmatch(text)
-            try:
-                value = float(match.expand(extract.value)) if match else None
-            except (ValueError, re.error, IndexError):
-                value = None
-            if value is not None:
-                yield metric.name + suffix, " (regex extracted)", {}, value  # never scaled, as in snmp_exporter
-                break
+        value = extracted(tries, text)
+        if value is not None:
+            yield metric.name + suffix, EXTRACTED, {}, value  # never scaled, as in snmp_exporter
+
+
+def extracted(tries: Iterable[Extract], text: str) -> float | None:
+    """The number that the first fitting try reads out of a text."""
+    for extract in tries:
+        match = extract.regex.fullmatch(text)
+        try:
+            if match:
+                return float(match.expand(extract.value))
+        except (ValueError, re.error, IndexError):
+            continue
+    return None
 
 
 def _scaled(metric: Metric, value: float) -> float:

@@ -204,12 +204,13 @@ class Transport:
 
     def _forget(self, exchange: Exchange) -> None:
         exchange.over = True
+        past, order = self._past, self._past_order
         for number in exchange.messages or (exchange.id,):
             if self._pending.pop(number, None) is not None:
-                self._past.add(number)
-                self._past_order.append(number)
-                if len(self._past_order) > REMEMBERED_IDS:
-                    self._past.discard(self._past_order.popleft())
+                past.add(number)
+                order.append(number)
+                if len(order) > REMEMBERED_IDS:
+                    past.discard(order.popleft())
         self._leave(exchange)
 
     # --- receiving ---------------------------------------------------------------------------------------------------
