@@ -38,6 +38,7 @@ ENGINE_TIME: Oid = (1, 3, 6, 1, 6, 3, 10, 2, 1, 3, 0)
 ALWAYS = (SYS_UPTIME, ENGINE_TIME, ENGINE_BOOTS)
 IDENTITY = (SYS_OBJECT_ID, SYS_NAME)
 GET_SIZE = 20  # objects per request: stays under 1,500 octets with long OIDs
+SETTLING = 3  # polls by which nearly all devices have a routine
 RETRY_SLOW_S = 60.0  # slow facts that failed are tried again after this
 
 
@@ -358,7 +359,7 @@ class Poller:
         families = {family: facts.renderer.families[family] for family in chunks}
         failed = self._failed_names(run)
         self._settle(run, families, ports)
-        if facts.routine is not None:
+        if facts.routine is not None or facts.polls <= SETTLING:
             facts.put_away()
         return self._told(run, chunks, families, figures, ports, failed)
 

@@ -38,7 +38,9 @@ class Way(NamedTuple):
 class Routine:
     """One device. ``usual`` and ``full``: the ways of polls without and with slow facts, once they are known."""
 
-    __slots__ = ("_base", "_labels", "_last", "_shape", "_slow", "base_text", "full", "infos", "slow_ports", "slow_text", "usual")
+    __slots__ = (
+        "_base", "_labels", "_last", "_shape", "_slow", "base_text", "full", "infos", "slow_ports", "slow_text", "usual",
+    )  # fmt: skip
 
     def __init__(self, facts: Facts, usual: Way, infos: Sequence[Figure], compact: bool) -> None:
         self.usual = usual
