@@ -112,10 +112,10 @@ class Fold:
         if device is None:
             return
         self._state.polls[device.id] = result
-        place = {"device": device.id, "site": device.site, "node": device.node}
+        series = labels(device=device.id, site=device.site, node=device.node)
         figures = [
-            Figure("netmon_snmp_up", labels(**place), 1.0 if result.ok else 0.0),
-            Figure("netmon_poll_duration_seconds", labels(**place), result.duration_s),
+            Figure("netmon_snmp_up", series, 1.0 if result.ok else 0.0),
+            Figure("netmon_poll_duration_seconds", series, result.duration_s),
         ]
         if result.ok:
             before = self._before.get(device.id)

@@ -79,6 +79,8 @@ class SelfReport:
     def _read_totals(self) -> None:
         app, metrics = self._app, self._app.self_metrics
         metrics.read_totals("netmon_snmp_events_total", _by_event(app.engine.stats))
+        polls = Counter({f"poll_{event}": count for event, count in app.poller.stats.items()})
+        metrics.read_totals("netmon_snmp_events_total", _by_event(polls))
         metrics.read_totals("netmon_probe_events_total", _by_event(app.prober.stats))
         metrics.read_totals("netmon_trap_events_total", _by_event(app.traps.stats))
         metrics.read_totals("netmon_trap_events_total", _by_event(app.intake.stats))

@@ -33,7 +33,7 @@ class Gauges:
 
     def __init__(self) -> None:
         self._families: dict[str, dict[Labels, float]] = {}
-        self._owned: dict[str, dict[tuple[str, Labels], None]] = {}
+        self._owned: dict[str, dict[int, Figure]] = {}  # owner -> its figures by their id()
         self._owner: dict[tuple[str, Labels], str] = {}
 
     def set(self, name: str, labels: Labels, value: float) -> None:
@@ -50,16 +50,21 @@ class Gauges:
         """Make ``figures`` the only series of ``owner``: series it had before and does not bring now vanish.
 
         A series that another owner has taken over meanwhile (a line that moved to another device) stays with that one.
+        Figures that are the very objects it brought last time are there already.
         """
-        new: dict[tuple[str, Labels], None] = {}
-        for figure in figures:
-            key = figure.name, figure.labels
-            self._families.setdefault(figure.name, {})[figure.labels] = figure.value
-            self._owner[key] = owner
-            new[key] = None
-        for key in self._owned.get(owner, {}):
-            if key not in new and self._owner.get(key) == owner:
-                self.drop(*key)
+        new = {id(figure): figure for figure in figures}
+        old = self._owned.get(owner, {})
+        for number, figure in new.items():
+            if number not in old:
+                self._families.setdefault(figure.name, {})[figure.labels] = figure.value
+                self._owner[figure.name, figure.labels] = owner
+        gone = {(figure.name, figure.labels) for number, figure in old.items() if number not in new}
+        gone.difference_update([(figure.name, figure.labels) for number, figure in new.items() if number not in old])
+        if gone:  # of two with one name and labels the other may still be there
+            gone.difference_update([(figure.name, figure.labels) for figure in new.values()])
+            for key in gone:
+                if self._owner.get(key) == owner:
+                    self.drop(*key)
         if new:
             self._owned[owner] = new
         else:

@@ -31,6 +31,10 @@ SETTINGS = {
     "snmp.sockets": "UDP sockets that all devices share.",
     "snmp.in_flight": "Requests under way per socket.",
     "snmp.max_repetitions": "Rows asked for per GETBULK; fewer are asked for where an agent fails with more.",
+    "snmp.compact": (
+        "Less memory per device for more CPU per poll: reply layouts are not kept, text is made when it is scraped. "
+        "For tens of thousands of devices."
+    ),
     "snmp.allow_targets": (
         "What `/snmp` may ask beside the devices of the inventory: addresses, names, `address:port`, prefixes. "
         "Without a port, `snmp.port` is meant."

@@ -14,7 +14,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["netmon.collectors.snmp"]):
-    from netmon.collectors.snmp import ber, pdu, v3
+    from netmon.collectors.snmp import ber, layout, pdu, v3
     from netmon.collectors.snmp.session import Remote, Sent, Session
     from netmon.collectors.snmp.trap_decode import decode_notification
     from netmon.collectors.snmp.usm import KeyRing, UsmError
@@ -48,6 +48,22 @@ def sealed(auth: str, priv: str, scope: bytes) -> bytes:
     return v3.encode_message(77, flags, ENGINE, 3, 1000, b"ops", keys, scope, 42)
 
 
+def by_layout(data: bytes) -> None:
+    """The first half as a list that a layout is learnt from, the second as what comes next: read as in general."""
+    if (quick := pdu.quick_head(data)) is not None:
+        head = pdu.decode_head(data)
+        assert quick == (head.request_id, head.community, head.start, head.end) and not head.error_status
+    size = len(data) // 2
+    for learnt, came in ((data, data), (data[:size], data[size:]), (data[:size], data[:size] + data[size:])):
+        with contextlib.suppress(ber.BerError):
+            known = pdu.decode_varbinds(learnt, 0, len(learnt), ber.OidCache())
+            values = layout.Layout(learnt, known).read(came, 0, len(came))
+            if values is not None:
+                found = pdu.decode_varbinds(came, 0, len(came), ber.OidCache())
+                assert values == tuple(varbind.value for varbind in found)
+                assert [v[:2] for v in found] == [v[:2] for v in known]
+
+
 def one(data: bytes) -> None:
     """One execution: the bytes as a datagram, as a list of varbinds, as an OID, and as what a v3 message holds."""
     with contextlib.suppress(ber.BerError):
@@ -59,6 +75,7 @@ def one(data: bytes) -> None:
         decode_notification(data)
     with contextlib.suppress(ber.BerError):
         pdu.decode_varbinds(data, 0, len(data), ber.OidCache())
+    by_layout(data)
     with contextlib.suppress(ber.BerError):
         oid = ber.decode_oid(data)
         assert ber.decode_oid(ber.encode_oid(oid)) == oid
@@ -89,6 +106,12 @@ def corpus() -> list[bytes]:
     out += [pdu.encode_message(0, b"", pdu.RESPONSE, 7, 2, 1, [bind]) for bind in binds]
     trap = pdu.TrapV1((1, 3, 6, 1, 4, 1, 9), b"\xc6\x12\x00\x01", 3, 0, 100)
     out.append(pdu.encode_trap_v1_message(b"public", trap, binds[:2]))
+    for value in (1, 200, 2**40, -3):  # a list twice, for a layout
+        tag = ber.COUNTER64 if value > 0 else ber.INTEGER
+        rows = b"".join(pdu.encode_varbind(pdu.VarBind((1, 3, 6, 1, 2, 1, i), tag, value + i)) for i in (1, 2))
+        out.append(rows * 2)
+    many = [bind._replace(oid=(*bind.oid, i)) for i in range(9) for bind in binds[4:6]]
+    out.append(pdu.encode_message(1, b"public", pdu.RESPONSE, SENT.request_id, 0, 0, many))
     for kind in (pdu.RESPONSE, pdu.REPORT):
         scope = v3.encode_scope(ENGINE, b"", pdu.encode_pdu(kind, SENT.request_id, 0, 0, binds[:4]))
         out += [scope, *(sealed(auth, priv, scope) for auth, priv in LEVELS)]

@@ -32,10 +32,8 @@ def sloppy(draw: Any) -> bytes:
         return bytes((tag, 0x80 | form)) + size.to_bytes(form, "big") + content
 
     name = tlv(ber.OBJECT_ID, ber.encode_oid(draw(oids)) if draw(st.booleans()) else draw(st.binary(max_size=2)))
-    if draw(st.booleans()):
-        value = tlv(draw(tags), draw(st.binary(max_size=10)))
-    else:
-        value = ber.encode_value(*draw(values))
+    number = draw(st.booleans())
+    value = tlv(draw(tags), draw(st.binary(max_size=10))) if number else ber.encode_value(*draw(values))
     return tlv(ber.SEQUENCE, name + value)
 
 

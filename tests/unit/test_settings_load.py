@@ -26,7 +26,7 @@ address_map: {"198.18.0.0/15": "127.18.0.0/15"}
 probe: {kind: "stamp", port: 1862, interval: 2s, timeout: 500ms, burst_count: 4, burst_spacing: 0.1s, size_bytes: 200,
         degraded_loss_ratio: 0.1, degraded_rtt: 100ms, degraded_jitter: 9ms, window: 50}
 snmp: {port: 1161, interval: 10s, slow_interval: 1m, timeout: 1s, retries: 1, budget: 5s, sockets: 2, in_flight: 32,
-       max_repetitions: 10, allow_targets: ["192.0.2.0/24", "router.example:1161"]}
+       max_repetitions: 10, compact: true, allow_targets: ["192.0.2.0/24", "router.example:1161"]}
 traps: {listen: "[::]:10162", queue_size: 50, poll_gap: 1s}
 mqtt: {host: "broker", port: 1883, tls: false, ca_file: "i.yml", cert_file: "i.yml", key_file: "i.yml", username: "u",
        password: {env: "MQTT"}, client_id: "me", topics: ["a/#"], commit_interval: 10ms, receive_maximum: 10,

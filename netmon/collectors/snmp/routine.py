@@ -39,7 +39,8 @@ class Routine:
     """One device. ``usual`` and ``full``: the ways of polls without and with slow facts, once they are known."""
 
     __slots__ = (
-        "_base", "_labels", "_last", "_shape", "_slow", "base_text", "full", "infos", "slow_ports", "slow_text", "usual",
+        "_base", "_figures", "_labels", "_last", "_shape", "_slow", "base_text", "full", "infos", "slow_ports",
+        "slow_text", "usual",
     )  # fmt: skip
 
     def __init__(self, facts: Facts, usual: Way, infos: Sequence[Figure], compact: bool) -> None:
@@ -60,19 +61,24 @@ class Routine:
         self._slow = {metric: rows for metric, rows in slow.items() if metric in wanted}
         self._labels = _index_labels(facts, measures, slow)
         self._shape = usual.shape
+        self._figures: tuple[Figure, ...] = ()
         self._last: list[tuple[Any, list[Figure]]] = [(None, [])] * len(measures)
 
-    def figures(self, shape: Shape, values: Sequence[Value]) -> list[Figure]:
+    def figures(self, shape: Shape, values: Sequence[Value]) -> Sequence[Figure]:
         """Those of the profiles; only what is made of other values than last time is made anew."""
         last = self._last
         if shape is not self._shape:  # the other way: its values lie elsewhere
             self._shape = shape
             last[:] = [(None, [])] * len(shape.measures)
+        changed = False
         for number, measure in enumerate(shape.measures):
             now = measure.pick(values)
             if now != last[number][0]:
                 last[number] = now, self._measure(shape, measure, values)
-        return first_of_each(figure for _, figures in last for figure in figures)
+                changed = True
+        if changed:
+            self._figures = tuple(first_of_each(figure for _, figures in last for figure in figures))
+        return self._figures
 
     def _measure(self, shape: Shape, measure: Measure, values: Sequence[Value]) -> list[Figure]:
         read = {metric: {i: values[at] for i, at in rows.items()} for metric, rows in measure.placed.items()}

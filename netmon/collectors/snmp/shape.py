@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 Packed = tuple[bytes, tuple[Value, ...]]
 Placed = Mapping[str, Mapping[Oid, int]]  # metric -> index -> place of its value
-BASE = b"\xfe"  # stands for the base labels in a template: no byte of UTF-8
+NEXT = b"\xfe"  # between two lines of a template, for the end of one and the beginning of the next: no byte of UTF-8
 MISSING = -1
 
 
 class Odd(NamedTuple):
     """A line whose value is not just an integer: text that holds a number, Opaque, scaled."""
 
-    begin: bytes
+    rest: bytes  # what stands between base labels and value
     place: int
     text: Callable[[Value], bytes | None]  # the value as it stands in the line
     is_number: bool  # what is none is counted
@@ -52,6 +52,7 @@ class Lines(NamedTuple):
     """One metric: a template with one ``%d`` for each of its values, or lines that are made one by one."""
 
     family: str
+    head: bytes  # what stands before the base labels
     template: bytes
     places: tuple[int, ...]
     odd: tuple[Odd, ...] = ()
@@ -94,7 +95,11 @@ class Shape:
             for metric, rows in placed.items()
             if metric in PORT_METRICS
         }
-        self.measures = tuple(_measure(spec, placed) for spec in plan.figures)
+        self.measures = tuple(
+            _measure(spec, placed)
+            for spec in plan.figures
+            if (first := spec.expr.names()[0]) in placed or plan.by_name[first].oid in plan.slow
+        )
         self._flat = picker([place for line in self.lines for place in line.places])
         tags = b"".join(step.tags for step in course.steps)
         numbers = [place for place, tag in enumerate(tags) if tag in INTEGERS]
@@ -128,16 +133,17 @@ class Shape:
         flat = self._flat(values)
         found: dict[str, bytes] = {}
         start = 0
-        for family, template, places, odd in self.lines:
-            stop = start + len(places)
-            chunk = (template % flat[start:stop]).replace(BASE, base)
-            start = stop
-            for line in odd:
-                text = line.text(values[line.place])
-                if text is not None:
-                    chunk += line.begin.replace(BASE, base) + text + b"\n"
+        for family, head, template, places, odd in self.lines:
+            begin = head + base
+            if places:
+                stop = start + len(places)
+                chunk = begin + (template % flat[start:stop]).replace(NEXT, end + begin) + end
+                start = stop
+            else:
+                texts = [(one.rest, one.text(values[one.place])) for one in odd]
+                chunk = b"".join([begin + rest + text + end for rest, text in texts if text is not None])
             if chunk:
-                found[family] = found.get(family, b"") + chunk.replace(b"\n", end)
+                found[family] = found[family] + chunk if family in found else chunk
         for family, chunk in slow.items():
             found[family] = found.get(family, b"") + chunk.replace(b"\n", end)
         return found
@@ -272,12 +278,10 @@ def make_lines(
             for suffix, tries in metric.extracts.items():
                 family = metric.name + suffix
                 headers.setdefault(family, header(family, metric, EXTRACTED))
-                odd = []
                 for index, varbind in rows.items():
-                    begin = _hollow(family, renderer.begin_extracted(metric, suffix, index, everything), renderer.base)
+                    begin = renderer.begin_extracted(metric, suffix, index, everything)
                     text = partial(_extracted_text, varbind.tag, metric.type, tries)
-                    odd.append(Odd(begin, places[id(varbind)], text, False))
-                found.append(Lines(family, b"", (), tuple(odd)))
+                    found.append(_line(family, begin, renderer.base, places[id(varbind)], text, False))
         else:
             return None
     return found, headers
@@ -288,13 +292,23 @@ def _number_lines(
     places: Mapping[int, int], renderer: Renderer,
 ) -> Iterator[Lines]:  # fmt: skip
     for index, varbind in rows.items():
-        begin = _hollow(metric.name, renderer.begin(metric, index, everything), renderer.base)
-        place = places[id(varbind)]
-        if varbind.tag in INTEGERS and not metric.scale and not metric.offset:
-            yield Lines(metric.name, begin.replace(b"%", b"%%") + b"%d\n", (place,))
-        else:
+        text = None
+        if varbind.tag not in INTEGERS or metric.scale or metric.offset:
             text = partial(_number_text, varbind.tag, metric.scale, metric.offset)
-            yield Lines(metric.name, b"", (), (Odd(begin, place, text, True),))
+        begin = renderer.begin(metric, index, everything)
+        yield _line(metric.name, begin, renderer.base, places[id(varbind)], text, True)
+
+
+def _line(
+    family: str, begin: bytes, base: bytes, place: int, text: Callable[[Value], bytes | None] | None, is_number: bool
+) -> Lines:
+    """One line that begins so; ``text`` makes its value if that is not just an integer."""
+    head = family.encode() + b"{"
+    assert begin.startswith(head + base)
+    rest = begin[len(head) + len(base) :]
+    if text is None:
+        return Lines(family, head, rest.replace(b"%", b"%%") + b"%d", (place,))
+    return Lines(family, head, b"", (), (Odd(rest, place, text, is_number),))
 
 
 def _number_text(tag: int, scale: float, offset: float, value: Value) -> bytes | None:
@@ -314,15 +328,8 @@ def merge(lines: Sequence[Lines]) -> tuple[Lines, ...]:
         same = list(group)
         places = tuple(place for line in same for place in line.places)
         odd = tuple(one for line in same for one in line.odd)
-        found.append(Lines(family, b"".join(line.template for line in same), places, odd))
+        found.append(Lines(family, same[0].head, NEXT.join(line.template for line in same), places, odd))
     return tuple(found)
-
-
-def _hollow(family: str, begin: bytes, base: bytes) -> bytes:
-    """The beginning of a line without the base labels."""
-    size = len(family) + 1
-    assert begin[size : size + len(base)] == base
-    return begin[:size] + BASE + begin[size + len(base) :]
 
 
 def _measure(spec: FigureSpec, placed: Placed) -> Measure:

@@ -118,7 +118,11 @@ class Transport:
             exchange.done(exchange, None, [])
             return
         exchange.port = port = ports[exchange.peer.spread % len(ports)]
-        self._enter(port.silent if exchange.peer.silent else port.living, exchange)
+        lane = port.silent if exchange.peer.silent else port.living
+        if lane.used < lane.size:
+            self._transmit(lane, exchange)
+        else:
+            lane.waiting.append(exchange)
 
     def cancel(self, exchange: Exchange) -> None:
         """Forget an exchange; its ``done`` is not called any more. One that stands in line is passed over later."""
