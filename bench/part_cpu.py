@@ -14,7 +14,7 @@ from bench.report import Options, rounded, say, spread
 NAMES = ("netmon_v2c", "netmon_v3", "snmp_exporter_v2c", "snmp_exporter_v3", "pysnmp_v2c", "net_snmp_v2c")
 DEVICES = 310
 FEW = 16  # for those that take a hundred times as long
-ROUNDS = 5
+WARM_UP, ROUNDS = 3, 5
 _LINE = re.compile(r'^(\w+)\{(?:[^}]*,)?ifName="([^"]*)"[^}]*\} (\S+)', re.MULTILINE)
 
 
@@ -87,13 +87,17 @@ def measure(options: Options) -> dict[str, Any]:
         add("pysnmp_v2c", lambda: stack.enter_context(pysnmp(FEW, port)))
         add("net_snmp_v2c", lambda: net_snmp(FEW, port))
 
+        for name, contender in contenders.items():  # everybody's start-up: names, keys, caches, layouts
+            say(f"cpu: {name} warms up")
+            for _ in range(WARM_UP):
+                agent.ask("tick")
+                contender.poll(0, contender.devices)
         found: dict[str, list[Round]] = {name: [] for name in contenders}
-        for number in range(rounds + 1):  # the first is everybody's start-up: names, keys, caches
+        for number in range(1, rounds + 1):
             for name, contender in contenders.items():
                 agent.ask("tick")
                 done = contender.poll(0, contender.devices)
-                if number:
-                    found[name].append(done)
+                found[name].append(done)
                 say(f"cpu: round {number}/{rounds} {name}: {done.cpu_s:.2f} s CPU for {done.series} series")
         check_same(contenders, agent)
     costs: dict[str, list[float]] = {}
