@@ -105,7 +105,7 @@ class Worker:
     async def run(self, ask: asyncio.StreamReader) -> None:
         await self.engine.start()
         try:
-            with spared_collector(self._clock):  # as the daemon
+            with spared_collector():  # as the daemon
                 while line := await ask.readline():
                     what = json.loads(line)
                     answer = await getattr(self, f"do_{what.pop('do')}")(**what)

@@ -52,7 +52,7 @@ from netmon.pipeline import KEEP_CLOSED_S, Pipeline
 from netmon.reload import Reloader
 from netmon.scheduler import Scheduler
 from netmon.selfreport import SelfReport
-from netmon.selfwatch import spared_collector
+from netmon.selfwatch import collect_rarely, spared_collector
 from netmon.sensor_means import SensorMean
 from netmon.snmp_page import SnmpPage
 from netmon.state import State
@@ -96,7 +96,7 @@ class App:
         async with contextlib.AsyncExitStack() as stack:
             await self._start_outputs(loaded, stack)
             await self._start_inputs(loaded, profiles, stack)
-            stack.enter_context(spared_collector(self.clock))
+            stack.enter_context(spared_collector())
             self._reloader.started.set()
             self.systemd.ready(f"watching {len(loaded.inventory.sites)} sites")
             log.info(
@@ -227,6 +227,7 @@ class App:
         self._spawn("loop meter", self.report.meter.run())
         self._spawn("steps", self._steps())
         self._spawn("housekeeping", self._housekeeping())
+        self._spawn("collector", collect_rarely())
         self._spawn("alertmanager feed", self.feed.run())
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
@@ -18,8 +17,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 WINDOW_S = 60.0
-FULL_S = 0.005
-SPARE_FIRST_S, SPARE_LAST_S = 5.0, 600.0  # what is found in use is left out again after this; doubled each time
+COLLECT_S = 3600.0
+NEVER = 1_000_000  # collections of the middle generation, each after thousands of new objects
 SKEW = "netmon_sensor_clock_skew_seconds"
 SKEW_STEP_S = 1.0  # devices tell whole seconds: smaller changes of a clock's skew are no news
 
@@ -27,37 +26,29 @@ Depths = Callable[[], Mapping[str, tuple[int, int]]]  # queue -> (entries waitin
 
 
 @contextlib.contextmanager
-def spared_collector(clock: Clock, cpu_s: Callable[[], float] = time.thread_time) -> Iterator[None]:
-    """Within the block full garbage collections stay short: what one that took ``FULL_S`` of CPU found to be in use is
-    left out of later ones, from what exists at the beginning (code, inventory, templates) on.
+def spared_collector() -> Iterator[None]:
+    """Within the block Python begins no full garbage collection by itself, and what existed before is in none.
 
-    Such a collection holds the loop, and looks at some hundred objects of every device. What is left out is freed as
-    ever when nobody refers to it any more; only a cycle that is in use just then and dies later stays. So it is done
-    some seconds after a start, and more and more rarely.
+    A full one looks at some hundred objects of every device and holds the loop meanwhile, and Python would begin one
+    every few seconds. Young objects are collected as ever; old cycles wait for `collect_rarely`.
     """
-    began_s = 0.0
-    wait_s = SPARE_FIRST_S
-    again_mono = clock.mono()
-
-    def watch(phase: str, about: Mapping[str, int]) -> None:
-        nonlocal began_s, wait_s, again_mono
-        if about["generation"] < 2:
-            return
-        if phase == "start":
-            began_s = cpu_s()
-        elif cpu_s() - began_s > FULL_S and (now := clock.mono()) >= again_mono:
-            gc.freeze()
-            again_mono = now + wait_s
-            wait_s = min(wait_s * 2, SPARE_LAST_S)
-
+    young, middle, old = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.callbacks.append(watch)
+    gc.set_threshold(young, middle, NEVER)
     try:
         yield
     finally:
-        gc.callbacks.remove(watch)
+        gc.set_threshold(young, middle, old)
         gc.unfreeze()
+
+
+async def collect_rarely() -> None:
+    """Until cancelled: free what only refers to itself and has outlived the young collections, a few kB a minute."""
+    while True:
+        await asyncio.sleep(COLLECT_S)
+        found = gc.collect()
+        log.debug("full collection objects=%d", found)
 
 
 class LoopMeter:

@@ -282,8 +282,9 @@ def test_a_reload_in_the_middle_of_a_step_does_not_break_it() -> None:
 
     async def run() -> None:
         step = asyncio.create_task(daemon.pipeline.step())
-        await asyncio.sleep(0)
-        assert 0 < len(daemon.state.sensors) < len(many), "the step is in the middle of the sensors"
+        while not daemon.state.sensors:
+            await asyncio.sleep(0)
+        assert len(daemon.state.sensors) < len(many), "the step is in the middle of the sensors"
         bare = replace(facts, sensors={}, sensor_types={}, sites={}, lines={}, devices={}, nodes={})
         daemon.pipeline.fold.set_inventory(bare, Topology(bare))
         daemon.pipeline.set_inventory(Topology(bare), CONFIG)
