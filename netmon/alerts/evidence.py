@@ -1,7 +1,8 @@
 """What netmon saw of devices before, during and after a fault: polls are replaced, evidence must not be. Pure.
 
-A `Witness` looks at each new poll once and remembers what root cause asks for: the supply as the UPS told it, each
-port with the time it last changed, when a device booted, and when light was last seen. Times are UTC seconds.
+A `Witness` looks at each new poll once and remembers what root cause asks for: the supply as the UPS told it, the
+ports of lines with the time they last changed, when a device booted, and when light was last seen. Times are UTC
+seconds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from netmon.model import Figure, PollResult, Port
+from netmon.model import Figure, Inventory, PollResult, Port
 from netmon.state import State
 
 NO_LIGHT_DBM = -35.0  # receivers report -40 dBm or less without light; the weakest usable one sees -28 (ITU-T G.984.2)
@@ -73,7 +74,9 @@ class Witness:
     def __init__(self) -> None:
         self._last: dict[str, PollResult] = {}
         self._supply: dict[str, Supply] = {}
-        self._ports: dict[tuple[str, str], PortSeen] = {}
+        self._ports: dict[tuple[str, str], PortSeen] = {}  # only those that carry lines
+        self._inventory: Inventory | None = None
+        self._carrying: dict[str, set[str]] = {}  # device -> ifNames of lines
         self._light: dict[tuple[str, str], Light] = {}
         self._routes: dict[str, dict[str, Route]] = {}  # peer -> the device that knows it -> what it says
         self._boot: dict[str, float] = {}
@@ -81,6 +84,8 @@ class Witness:
 
     def observe(self, state: State) -> None:
         """Take in the polls that are new since the last call; forget devices that are no longer in the inventory."""
+        if state.inventory is not self._inventory:
+            self._inventory, self._carrying = state.inventory, _carrying(state.inventory)
         for device, poll in state.polls.items():
             if self._last.get(device) is not poll:
                 self._last[device] = poll
@@ -116,8 +121,9 @@ class Witness:
         device, at = poll.device, poll.started_at
         self._answered[device] = at
         self._take_boot(poll)
-        for name, port in poll.ports.items():
-            self._take_port(poll, name, port)
+        for name in self._carrying.get(device, ()):
+            if (port := poll.ports.get(name)) is not None:
+                self._take_port(poll, name, port)
         for figure in poll.figures:
             if figure.name == "netmon_neighbor_up":
                 self._take_route(device, dict(figure.labels).get("peer", ""), figure.value > 0, at)
@@ -188,4 +194,13 @@ def _by_name(figures: Iterable[Figure]) -> dict[str, dict[str, float]]:
     for figure in figures:
         if figure.name.startswith(("netmon_ups_", "netmon_optical_")):
             found.setdefault(figure.name, {})[dict(figure.labels).get("ifName", "")] = figure.value
+    return found
+
+
+def _carrying(inventory: Inventory) -> dict[str, set[str]]:
+    """The ports at both ends of all lines, by device."""
+    found: dict[str, set[str]] = {}
+    for line in inventory.lines.values():
+        found.setdefault(line.device, set()).add(line.if_name)
+        found.setdefault(line.remote_device, set()).add(line.remote_if_name)
     return found
