@@ -6,6 +6,7 @@ import heapq
 import random
 from bisect import bisect_right
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -147,6 +148,14 @@ def test_return_needs_two_quick_confirmations_and_counts_from_the_first_answer()
     assert known_at <= first + 2 * CONFIG.burst_spacing_s + 2 * RTT_S
     assert line.reach.rtt_s == RTT_S
     assert line.reach.loss_ratio == 0.0  # the outage is no loss
+
+
+def test_a_probe_of_the_outage_that_runs_out_after_its_end_is_no_loss() -> None:
+    """Probed faster than it waits: some are out when the line returns."""
+    config = replace(CONFIG, interval_s=0.4, timeout_s=2.0, burst_spacing_s=0.1)
+    line = Line(dead_between(30.0, 60.0), config).run(90.0)
+    assert [lost for _, lost, _ in line.changes()] == [False, True, False]
+    assert line.reach.loss_ratio == 0.0
 
 
 def test_one_stray_answer_does_not_bring_it_back() -> None:

@@ -178,7 +178,7 @@ class Tracker:
         self._silent += not overtaken
         if self.phase is Phase.STEADY and not overtaken:
             self._start(Phase.SUSPECT, self.burst_size(now), now)
-        if regular:
+        if regular and sent_at >= self._returned_at:  # one from within an outage may run out after its end
             self._sample(True)
         if self.phase is Phase.SUSPECT and not overtaken:
             self.first_lost = min(self.first_lost, sent_at)
