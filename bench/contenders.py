@@ -55,7 +55,7 @@ def netmon_poller(version: str, devices: int, port: int) -> Iterator[Contender]:
     with netmon(devices, port, version=version) as child:
 
         def poll(first: int, count: int) -> Round:
-            return _round(child.ask({"do": "round", "first": first, "count": count}))
+            return _round(child.ask({"do": "round", "first": first, "count": count, "fold": False}))
 
         def text(number: int) -> str:
             return "".join(child.ask({"do": "text", "number": number})["text"].values())

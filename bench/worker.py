@@ -113,21 +113,25 @@ class Worker:
         finally:
             await self.engine.close()
 
-    async def do_round(self, first: int = 0, count: int = 0) -> dict[str, Any]:
-        """Poll every device once, as fast as it goes."""
+    async def do_round(self, first: int = 0, count: int = 0, fold: bool = True) -> dict[str, Any]:
+        """Poll every device once, as fast as it goes; ``fold``: into gauges, too, as the daemon, else only polled."""
         devices = list(self._inventory.devices.values())[first : first + count if count else None]
         turn = iter(devices)
+        take = self.fold.poll if fold else self._keep
         before = cpu_s(), time.monotonic(), self._marks()
 
         async def one_after_another() -> None:
             for device in turn:
-                self.fold.poll(await self.poller.poll(device, self._credential))
+                take(await self.poller.poll(device, self._credential))
 
         await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
         told = self._since(before)
         began = cpu_s()
         seen = self._seen(devices)
         return {**told, **seen, "text_cpu_s": cpu_s() - began}
+
+    def _keep(self, result: PollResult) -> None:
+        self.state.polls[result.device] = result
 
     async def do_schedule(self, interval_s: float, seconds: float) -> dict[str, Any]:
         """The real scheduler for so long; how late polls began, by device, in seconds."""
