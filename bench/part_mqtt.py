@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ SENSORS = 1000
 SENSOR_COUNTS = (100, 1000, 10_000)
 DEPTHS = (0, 100_000, 1_000_000)
 SETTLE_S = 2.0
+AFTER_S = 0.5
+IDLE_S = 20.0
 TOLD_S = 12.0  # the daemon measures its own queues every ten seconds
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
@@ -117,10 +119,17 @@ def drain(bed: Bed, daemon: SensorDaemon, count: int, sensors: int) -> tuple[flo
     daemon.send(signal.SIGCONT)
     wait_for(lambda: daemon.stored() >= before + count, 120, f"{count} messages stored")
     took_s = time.monotonic() - began
-    time.sleep(0.5)  # the event loop takes the last of them into the state
+    time.sleep(AFTER_S)  # the event loop takes the last of them into the state
     if daemon.stored() != before + count:
         raise BenchError(f"{daemon.stored() - before} rows stored of {count} messages")
     return daemon.cpu_s() - cpu_s, took_s
+
+
+def idle_load(daemons: Sequence[SensorDaemon]) -> dict[str, float]:
+    """By topic prefix: CPU-seconds per second while no message comes (silences, the database that is away)."""
+    before = [(daemon, daemon.cpu_s()) for daemon in daemons]
+    time.sleep(IDLE_S)
+    return {daemon.prefix: (daemon.cpu_s() - cpu_s) / IDLE_S for daemon, cpu_s in before}
 
 
 def bare(bed: Bed, count: int, version: str) -> tuple[float, float]:
@@ -182,7 +191,10 @@ def rate(options: Options) -> dict[str, Any]:
 
 
 def growth(options: Options) -> dict[str, Any]:
-    """CPU per message over the number of sensors and over the depth of the spool, interleaved."""
+    """CPU per message over the number of sensors and over the depth of the spool, interleaved.
+
+    What a daemon does while no message comes is taken off: it is no cost of a message.
+    """
     count = MESSAGES // 10 if options.quick else MESSAGES // 5
     rounds = 1 if options.quick else ROUNDS
     depths = DEPTHS[:2] if options.quick else DEPTHS
@@ -192,9 +204,11 @@ def growth(options: Options) -> dict[str, Any]:
             ("sensors", n): (bed.daemon(stack, f"sensors{n}", n), n) for n in SENSOR_COUNTS
         } | {("depth", n): (bed.daemon(stack, f"depth{n}", SENSORS, n), SENSORS) for n in depths}  # fmt: skip
         costs: dict[tuple[str, int], list[float]] = {key: [] for key in daemons}
+        idle = idle_load([daemon for daemon, _ in daemons.values()])
         for number in range(rounds + 1):
             for key, (daemon, sensors) in daemons.items():
-                cpu_s, _ = drain(bed, daemon, count, sensors)
+                cpu_s, took_s = drain(bed, daemon, count, sensors)
+                cpu_s -= (took_s + AFTER_S) * idle[daemon.prefix]
                 if number:  # the first is everybody's start-up
                     costs[key].append(cpu_s / count * 1e6)
             say(f"mqtt: growth round {number}/{rounds}")

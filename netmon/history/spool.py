@@ -287,7 +287,7 @@ class Spool:
 
     def _measure(self, db: sqlite3.Connection) -> None:
         self.bytes = spooldb.used_bytes(db)
-        low, high = db.execute("SELECT min(id), max(id) FROM reading").fetchone()
+        low, high = db.execute(spooldb.ENDS).fetchone()
         self.rows = high - low + 1 if high is not None else 0
         self.parcels = parcels.count(db)
 

@@ -42,6 +42,8 @@ MIGRATIONS = (
 APPEND = "INSERT INTO reading (sensor, value, received_at, at, skew_s) VALUES (?, ?, ?, ?, ?)"
 READ = """SELECT id, sensor, value, received_at, at, skew_s FROM reading
     WHERE id > (SELECT done FROM sink WHERE name = ?) ORDER BY id LIMIT ?"""
+# Two questions, each answered by one end of the tree: asked together they would be a scan of all rows.
+ENDS = "SELECT (SELECT min(id) FROM reading), (SELECT max(id) FROM reading)"
 SAVE_LAST = """INSERT INTO last VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sensor) DO UPDATE SET value = excluded.value,
     received_at = excluded.received_at, at = excluded.at, skew_s = excluded.skew_s, moment = excluded.moment
     WHERE excluded.moment >= moment OR moment > excluded.received_at"""  # the latter: the clock was set back

@@ -240,6 +240,29 @@ def test_no_room_is_an_error_that_changes_nothing(opened: Opener) -> None:
     assert values(spool) == [1, 2]
 
 
+def test_no_step_grows_with_what_waits(opened: Opener) -> None:
+    """Counted in instructions of SQLite's machine, so that a scan shows whatever the machine is busy with."""
+    spool = opened()
+    ticks = 0
+
+    def tick() -> None:
+        nonlocal ticks
+        ticks += 1
+
+    def cost() -> int:
+        nonlocal ticks
+        ticks = 0
+        spool.append(Batch([reading(n) for n in range(10)], bad=[Bad(1.0, "t", "r", "", b"")], seen=[(1, b"x" * 8)]))
+        spool.ack("influx", spool.read("influx", 10)[-1].id)
+        return ticks
+
+    spool.append(Batch([reading(n) for n in range(100)]))
+    spool._call(lambda db: db.set_progress_handler(tick, 10))
+    few = cost()
+    spool.append(Batch([reading(n) for n in range(20_000)]))
+    assert cost() <= 1.5 * few
+
+
 def test_a_newer_file_and_a_folder_are_refused_with_one_line(opened: Opener, tmp_path: Path) -> None:
     spool = opened()
     spool.close()
