@@ -74,7 +74,7 @@ class _Maker:
             "one of two lines": (self.one_of_two, 5),
             "shared drop cable": (self.drop_cable, 8),
             "street cable": (self.street_cable, 4),
-            "router stuck": (self.stuck, 10),
+            "router frozen": (self.frozen, 10),
             "node lost": (self.node_lost, 7),
         }
 
@@ -253,7 +253,7 @@ class _Maker:
             return None
         return Case(0, "", "line", (Fault("cable", cable, at, self._lasts()),), tuple(sites))
 
-    def stuck(self, node: str, at: float) -> Case | None:
+    def frozen(self, node: str, at: float) -> Case | None:
         for site in self._sites(node, at):
             if f"r-{site}" in self.inventory.devices:
                 return Case(0, "", "device", (Fault("frozen", f"r-{site}", at, self._lasts()),), (site,))
