@@ -39,6 +39,8 @@ soak: $(VENV)/.test ## new counterexamples, the database away for a minute, then
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest -q tests/property
 	$(BIN)/python -m bench.detection --seeds 10 --first $(SEED)
 	$(BIN)/python -m bench.scenarios --seeds 5 --first $(SEED) --notes
+	$(BIN)/python -m tests.live.soak_detection --loss 0.15 --bursts 1 --minutes 30 --faults 8
+	$(BIN)/python -m tests.live.soak_detection --loss 0.05 --bursts 0.3 --minutes 10 --faults 3
 	NO_LOSS_OUTAGE_S=60 $(BIN)/pytest -q tests/live/test_no_loss.py
 	$(BIN)/python -m tests.fuzz.fuzz_snmp $(SOAK_DIR)/corpus -max_total_time=$(SOAK_S) -timeout=5 -max_len=1500 -artifact_prefix=$(SOAK_DIR)/
 

@@ -117,6 +117,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--broker-port", type=_port, default=0, metavar="PORT", help="also start an MQTT broker on 127.0.0.1 (0: none)"
     )
     sub.add_argument("--loss", type=_ratio, default=0.0, metavar="RATIO", help="random loss of probes, 0..1")
+    sub.add_argument(
+        "--bursts",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="lose them in bursts of this mean length",
+    )
     sub.add_argument("--seed", type=int, default=1, metavar="N", help="of all that is random (default: %(default)s)")
     sub.add_argument("--truth", default="", metavar="FILE", help="write what really happened to FILE")
     sub = add("poll", commands.poll, "poll the devices of one site once and show the result", "netmon poll ubnd-bu-dop")

@@ -92,6 +92,7 @@ def demo(args: argparse.Namespace) -> int:
 
 def sim(args: argparse.Namespace) -> int:
     from netmon.sim.run import simulate
+    from netmon.sim.weather import Climate
 
     inventory = loader(args.config)().inventory
     asyncio.run(
@@ -99,7 +100,7 @@ def sim(args: argparse.Namespace) -> int:
             inventory,
             args.faults,
             broker_port=args.broker_port,
-            loss_ratio=args.loss,
+            climate=Climate(args.loss, args.bursts),
             seed=args.seed,
             truth=args.truth,
             ready=lambda text: print(text, flush=True),

@@ -74,7 +74,7 @@ class _Maker:
             "one of two lines": (self.one_of_two, 5),
             "shared drop cable": (self.drop_cable, 8),
             "street cable": (self.street_cable, 4),
-            "router stuck": (self.stuck, 10),
+            "router frozen": (self.frozen, 10),
             "node lost": (self.node_lost, 7),
         }
 
@@ -232,9 +232,14 @@ class _Maker:
     def one_of_two(self, node: str, at: float) -> Case | None:
         for line in self.topology.lines_under(node):
             site = self.inventory.lines[line].site
-            if len(self.topology.lines_of(site)) == 2 and self._fresh([site], at):
+            if len(self.topology.lines_of(site)) == 2 and self._fresh([site], at) and not self._other_lost(site, at):
                 return Case(0, "", "line", (Fault("fibre", line, at, self._lasts()),), (site,))
         return None
+
+    def _other_lost(self, site: str, at: float) -> bool:
+        """True while a node above the site is lost or has just been: both lines at once are another case."""
+        nodes = [self.inventory.lines[line].parent for line in self.topology.lines_of(site)]
+        return any(at - self.used.get(node, -1e9) < QUIET_S for node in nodes)
 
     def drop_cable(self, node: str, at: float) -> Case | None:
         return self._cable(f"c{node[1:]}", at)
@@ -248,13 +253,14 @@ class _Maker:
             return None
         return Case(0, "", "line", (Fault("cable", cable, at, self._lasts()),), tuple(sites))
 
-    def stuck(self, node: str, at: float) -> Case | None:
+    def frozen(self, node: str, at: float) -> Case | None:
         for site in self._sites(node, at):
             if f"r-{site}" in self.inventory.devices:
                 return Case(0, "", "device", (Fault("frozen", f"r-{site}", at, self._lasts()),), (site,))
         return None
 
     def node_lost(self, node: str, at: float) -> Case | None:
-        if not self._fresh([node], at):
+        twice = [s for s in self.topology.sites_below(node) if len(self.topology.lines_of(s)) == 2]
+        if not self._fresh([node], at) or any(at - self.used.get(site, -1e9) < QUIET_S for site in twice):
             return None
         return Case(0, "", "upstream", (Fault("node", node, at, self._lasts()),), (), node)

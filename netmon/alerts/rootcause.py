@@ -7,6 +7,7 @@ Rules, in their order (better unknown than wrong, and never is a power cut calle
  - `line`, only with an sfp handoff and mains known good: the router answers over another line and its port or light is
    gone, or the port above is. With ont a dropped WAN port means the ONT, and behind one that stayed up the telco's
    cabinet may be without power: unknown.
+   Only where the router answers over another line, sees its ONT, and mains are known good, is it suspected.
  - Sites of one feeder but several buildings lost together: power. In one building alone it is no proof: a cut drop
    cable looks the same.
 `netmon.alerts.review` confirms or corrects after recovery.
@@ -254,6 +255,8 @@ class _Scene:
             self._reject("line_port", "several_lines")  # several at once are not one line's fault
             return None
         if self.lines[0].handoff != "sfp":
+            if alive and not near and power.good_after and self._link_stands(self.lines[0]):
+                return self._is("line", False, "line_beyond_ont")
             self._reject("line_port", "ont")  # it may be the ont's power, or the cabinet's
             return None
         if alive and (near or far):
@@ -264,6 +267,11 @@ class _Scene:
             self.missing.append("ups_untried")
         self._reject("line_far_port", "mains_unknown" if far else "parent_port")
         return None
+
+    def _link_stands(self, line: Line) -> bool:
+        """True if the router's own port was seen up after the loss: its ONT has power."""
+        port = self.witness.port(line.device, line.if_name)
+        return port is not None and port.up is True and port.seen_at > self.began + self.config.probe.timeout_s
 
     def _gone(self, device: str, if_name: str, down_key: str, dark_key: str) -> list[Evidence]:
         """Port down or dark, changed with or after the loss (a minute early: polls, and the port goes first)."""

@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import random
 import resource
+import time
 import zlib
 from bisect import bisect_right
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from netmon.model import Credential, Device, Inventory, Line
 from netmon.sim.agent_v3 import AgentV3, Asked, engine_id_of
 from netmon.sim.links import own_table_of
 from netmon.sim.mib import COUNTER64, Mib, SimDevice, SimPort, table_of
+from netmon.sim.weather import CALM, Climate, Weather
 from netmon.sim.world import World
 
 log = logging.getLogger(__name__)
@@ -173,12 +175,12 @@ class _Agent(asyncio.DatagramProtocol):
 class _Reflector(StampReflector):
     """A reflector that is as reachable as the line or node it stands for, with that line's delay."""
 
-    def __init__(self, reachable: Callable[[], bool], loss_ratio: float, rng: random.Random) -> None:
+    def __init__(self, reachable: Callable[[], bool], weather: Weather) -> None:
         super().__init__()
-        self._reachable, self._loss_ratio, self._rng = reachable, loss_ratio, rng
+        self._reachable, self._weather = reachable, weather
 
     def respond(self, data: bytes, addr: tuple[str, int]) -> bytes | None:
-        if not self._reachable() or self._rng.random() < self._loss_ratio:
+        if not self._weather.passes(time.monotonic()) or not self._reachable():
             return None
         return super().respond(data, addr)
 
@@ -186,10 +188,10 @@ class _Reflector(StampReflector):
 class Province:
     """All agents and reflectors of one inventory. `start()` binds, `close()` frees."""
 
-    def __init__(self, world: World, *, loss_ratio: float = 0.0, seed: int = 1) -> None:
+    def __init__(self, world: World, *, climate: Climate = CALM, seed: int = 1) -> None:
         self.world = world
         self.devices = build_devices(world)
-        self._loss_ratio, self._rng = loss_ratio, random.Random(seed)
+        self._climate, self._rng = climate, random.Random(seed)
         self._keys = KeyRing(self._rng.getrandbits(64))
         self._transports: list[asyncio.BaseTransport] = []
         self._servers: dict[str, asyncio.Server] = {}  # node with a TCP probe -> its listener while the node is up
@@ -235,7 +237,7 @@ class Province:
         return lambda data: answer(sim, data, community)
 
     def _reflector(self, reachable: Callable[[], bool]) -> _Reflector:
-        return _Reflector(reachable, self._loss_ratio, self._rng)
+        return _Reflector(reachable, self._climate.line(random.Random(self._rng.getrandbits(64)), time.monotonic()))
 
     def _device_check(self, device: Device) -> Callable[[], bool]:
         world = self.world

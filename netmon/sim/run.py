@@ -20,6 +20,7 @@ from netmon.model import Inventory
 from netmon.sim.broker import broker
 from netmon.sim.province import Province, count
 from netmon.sim.sensors import Publisher
+from netmon.sim.weather import CALM, Climate
 from netmon.sim.world import FAULTS, Fault, World
 from netmon.yamlcompose import Loader
 
@@ -124,7 +125,7 @@ async def simulate(
     faults: str,
     *,
     broker_port: int = 0,
-    loss_ratio: float = 0.0,
+    climate: Climate = CALM,
     seed: int = 1,
     ups_runtime_s: float = 18.0,
     truth: str = "",
@@ -142,7 +143,7 @@ async def simulate(
         loop.add_signal_handler(number, stop.set)
     if faults not in ("none", "demo"):
         loop.add_signal_handler(signal.SIGHUP, _happen_again, world, faults)
-    province = Province(world, loss_ratio=loss_ratio, seed=seed)
+    province = Province(world, climate=climate, seed=seed)
     async with contextlib.AsyncExitStack() as stack:
         name = await stack.enter_async_context(broker(broker_port)) if broker_port else "none"
         stack.callback(province.close)

@@ -26,11 +26,11 @@ class Independent:
 class Bursty:
     """Gilbert-Elliott in continuous time: nothing passes in bad states, everything in good ones; both exponential."""
 
-    def __init__(self, loss_ratio: float, bad_s: float, rng: random.Random) -> None:
+    def __init__(self, loss_ratio: float, bad_s: float, rng: random.Random, begins_at: float = 0.0) -> None:
         self._rng = rng
         self._mean_s = (bad_s * (1 - loss_ratio) / loss_ratio, bad_s)  # good, bad
         self._bad = rng.random() < loss_ratio
-        self._until = rng.expovariate(1 / self._mean_s[self._bad])
+        self._until = begins_at + rng.expovariate(1 / self._mean_s[self._bad])
 
     def passes(self, at: float) -> bool:
         while self._until <= at:
@@ -46,7 +46,11 @@ class Climate:
     loss_ratio: float = 0.0
     bad_s: float = 0.0
 
-    def line(self, rng: random.Random) -> Weather:
-        if self.loss_ratio and self.bad_s:
-            return Bursty(self.loss_ratio, self.bad_s, rng)
+    def line(self, rng: random.Random, begins_at: float = 0.0) -> Weather:
+        """The weather of one line from ``begins_at`` on."""
+        if 0.0 < self.loss_ratio < 1.0 and self.bad_s:
+            return Bursty(self.loss_ratio, self.bad_s, rng, begins_at)
         return Independent(self.loss_ratio, rng)
+
+
+CALM = Climate()

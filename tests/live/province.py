@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Collection, Mapping
@@ -73,10 +74,12 @@ class Sink:
 
     def __init__(self) -> None:
         self.got: list[dict[str, str]] = []
-        got = self.got
+        self.got_at: list[float] = []  # UTC, beside each
+        got, got_at = self.got, self.got_at
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                got_at.append(time.time())
                 got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(204)
                 self.end_headers()
@@ -205,11 +208,11 @@ class Province:
 
     # --- processes ---------------------------------------------------------------------------------------------------
 
-    def start_sim(self) -> None:
+    def start_sim(self, *more: str) -> None:
         log = self.folder / "sim.log"
         self.sim = Process(
             log, *NETMON, "sim", "--config", str(self.path), "--faults", str(self.faults_file), "--truth",
-            str(self.truth_file), "--broker-port", str(self.broker_port), "--log-level", "INFO",
+            str(self.truth_file), "--broker-port", str(self.broker_port), "--log-level", "INFO", *more,
         )  # fmt: skip
         self._started.append(self.sim)
         self.sim.wait_for(lambda: "simulated:" in log.read_text(), "the simulated province")

@@ -11,7 +11,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,6 +85,7 @@ class Daemon:
     def __init__(self, child: subprocess.Popen[str]) -> None:
         self.child = child
         self.latest: dict[str, dict[str, Any]] = {}
+        self.ever_lost: set[str] = set()
         self.stats: dict[str, int] = {}
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -95,6 +98,7 @@ class Daemon:
                 self.stats = told["stats"]
             else:
                 self.latest[told["target"]] = told
+                self.ever_lost |= {told["target"]} if told["lost"] else set()
 
     def lost(self, *targets: str) -> list[bool | None]:
         return [self.latest.get(target, {}).get("lost") for target in targets]
@@ -111,9 +115,9 @@ class Daemon:
 def daemon(namespaces: None) -> Iterator[Callable[..., Daemon]]:
     started: list[Daemon] = []
 
-    def start(targets: dict[str, list[Any]]) -> Daemon:
+    def start(targets: dict[str, list[Any]], *more: str) -> Daemon:
         child = subprocess.Popen(
-            ["ip", "netns", "exec", NEAR, sys.executable, "-m", "tests.live.probe_script", json.dumps(targets)],
+            ["ip", "netns", "exec", NEAR, sys.executable, "-m", "tests.live.probe_script", json.dumps(targets), *more],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -188,3 +192,51 @@ def test_reachable_lost_and_back(daemon: Callable[..., Daemon]) -> None:
     wait_until(lambda: one.lost(*alive) == [True] * 3, what="all lost")
     one.end()
     assert one.stats["answered"] > 0
+
+
+LOSSY = {f"line-{n}": ["icmp", f"198.19.64.{n}", 0] for n in range(1, 101)}
+WEATHER_S = 25.0
+
+
+@pytest.fixture
+def bad_weather(namespaces: None) -> Iterator[subprocess.Popen[str]]:
+    """198.19.64.0/24 behind a TUN device: 15 % round-trip loss, in bursts of 1 s on average."""
+    if not Path("/dev/net/tun").exists():
+        pytest.skip("no /dev/net/tun")
+    child = subprocess.Popen(
+        ["ip", "netns", "exec", NEAR, sys.executable, "-m", "tests.live.tun_lines", "lossy", "0.15", "1.0", "7"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        ip("-n", NEAR, "route", "add", "198.19.64.0/24", "dev", "lossy", "src", "192.0.2.1")
+        yield child
+    finally:
+        child.kill()
+        child.wait(10)
+
+
+@pytest.mark.slow
+def test_a_hundred_lines_in_bad_weather_and_one_that_dies(
+    bad_weather: subprocess.Popen[str], daemon: Callable[..., Daemon]
+) -> None:
+    """Real packets, settings as shipped: nothing is called lost for losing packets, and what is dead is."""
+    inside(NEAR, "sysctl", "-p", str(ROOT / "deploy/sysctl.d/60-netmon.conf"))
+    one = daemon(LOSSY, "--as-shipped")
+    wait_until(lambda: one.lost(*LOSSY) == [False] * len(LOSSY), what="all reachable")
+    time.sleep(WEATHER_S)  # what is looked for is that nothing happens
+    assert one.ever_lost == set()
+    assert sum(told["blips"] for told in one.latest.values()) > len(LOSSY)
+    assert bad_weather.stdin is not None
+    died = time.time()
+    bad_weather.stdin.write("dead 198.19.64.33\n")
+    bad_weather.stdin.flush()
+    wait_until(lambda: one.lost("line-33") == [True], timeout_s=60.0, what="the dead one")
+    assert died - 15.0 <= one.latest["line-33"]["since"] <= died + 3.5  # a gap may have begun just before it
+    assert one.ever_lost == {"line-33"}
+    one.end()
+    assert one.stats["lost"] > len(LOSSY)

@@ -10,7 +10,7 @@ from netmon.alerts.rootcause import HOLD_S
 from netmon.model import Event, Inventory, Subject
 from netmon.state import Said
 from tests.unit.test_rootcause import keys, look, scene, with_parent_port, with_ups
-from tests.unit.world import T0, province
+from tests.unit.world import T0, change_line, province
 
 
 def together(*sites: str, **group: str) -> Inventory:
@@ -160,3 +160,13 @@ def test_a_battery_that_is_low_after_the_cut_is_no_new_incident_also_after_a_res
     world.run(60)
     assert not world.book.open
     assert [i.subject.id for i in world.state.incidents.values()] == ["a6"]
+
+
+@pytest.mark.parametrize(("port_up", "expected"), [(True, "line"), (False, "unknown")])
+def test_a_router_that_sees_its_ont_and_has_mains_lost_the_line_beyond(port_up: bool, expected: str) -> None:
+    world = scene(change_line(province(), "two-1", handoff="ont"), "two-1")
+    world.poll("r-two", ports={"GE0/two-1": (port_up, T0 - 1e5 if port_up else world.now), "GE0/two-2": (True, None)})
+    assert look(world, "two").kind == "unknown"  # perhaps the cabinet has no power
+    world.state.said["two"] = Said(True, world.now, "Bình")
+    cause = look(world, "two")
+    assert (cause.kind, cause.confirmed) == (expected, False)

@@ -26,6 +26,7 @@ from netmon.model import Credential, Device, Inventory, Line, Node, Probe, Secre
 from netmon.sim.links import own_table_of
 from netmon.sim.mib import COUNTER64, Mib, SimDevice, table_of
 from netmon.sim.province import MAX_REPLY_BYTES, ROUTERS, Province, answer, build_devices
+from netmon.sim.weather import Climate
 from netmon.sim.world import Fault, World
 from tests.conftest import free_port, need
 
@@ -389,7 +390,7 @@ def test_loss_is_as_asked_for() -> None:
     facts = inventory()
 
     async def run() -> bool:
-        province = Province(World(facts), loss_ratio=1.0)
+        province = Province(World(facts), climate=Climate(1.0))
         await province.start()
         try:
             return await reflected(facts.lines["l1"].probe)
