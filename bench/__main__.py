@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -79,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = " ".join(map(shlex.quote, sys.argv[1:] if argv is None else argv))
     command = f'make bench ARGS="{args}"' if args else "make bench"
     options = Options(given.seed, given.quick)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that all children are ended
     for name in wanted:
         run(name, TOPICS[name], only, options, command)
     return 0
