@@ -52,11 +52,11 @@ def broker(tmp_path: Path, spawn: Callable[..., subprocess.Popen[bytes]]) -> Bro
 class Running:
     """An ingest and the loop it delivers to."""
 
-    def __init__(self, config: MqttConfig, folder: Path, topics: list[str]) -> None:
+    def __init__(self, config: MqttConfig, folder: Path, topics: list[str], spool: type[Spool]) -> None:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        self.spool = Spool(folder / "spool.db", 10**8)
+        self.spool = spool(folder / "spool.db", 10**8)
         self.readings: list[Reading] = []
         inventory = inventory_of(topics)
         self.ingest = Ingest(config, routes_of(inventory), inventory, self.spool, Clock(), self.readings.extend,
@@ -78,8 +78,8 @@ class Running:
 def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     started: list[Running] = []
 
-    def start(config: MqttConfig, topics: list[str] | None = None) -> Running:
-        started.append(Running(config, tmp_path, topics or TOPICS))
+    def start(config: MqttConfig, topics: list[str] | None = None, spool: type[Spool] = Spool) -> Running:
+        started.append(Running(config, tmp_path, topics or TOPICS, spool))
         return started[-1]
 
     yield start
@@ -198,6 +198,35 @@ def test_reconnects_by_itself_when_the_broker_restarts(broker: Broker, run: Call
     publish_all(publisher, [("t/a", senml(1))])
     wait_until(lambda: running.values() == [1], what="a reading after it")
     assert running.ingest.events["connected"] == 2
+    publisher.disconnect()
+
+
+class Faulty(Spool):
+    """Fails once in a way nobody thought of, in the midst of a connection."""
+
+    left = 1
+
+    def get_note(self, key: str) -> str:
+        if self.left:
+            self.left -= 1
+            raise ZeroDivisionError("a fault of ours")
+        return super().get_note(key)
+
+
+def test_a_fault_in_the_thread_is_counted_and_it_connects_again(
+    broker: Broker, run: Callable[..., Running], caplog: pytest.LogCaptureFixture
+) -> None:
+    running = run(broker.config(), spool=Faulty)
+    wait_until(lambda: running.ingest.events["connected"] == 2, what="connected again after the fault")
+    assert running.ingest.events["failed_internal"] == 1
+    assert "a fault of ours" in caplog.text
+    publisher = broker.publisher()
+
+    def arrives() -> bool:
+        publish_all(publisher, [("t/a", senml(1))])
+        return bool(running.readings)
+
+    wait_until(arrives, what="a reading after it")
     publisher.disconnect()
 
 
