@@ -158,7 +158,8 @@ class Book:
                 continue
             again = self._lost_at.get(owner.subject, owner.began_at)
             together = min(abs(fault.began_at - owner.began_at), abs(fault.began_at - again)) <= self._window
-            if owner.subject in self._lost_at and not together:
+            meanwhile = owner.good_since is None or fault.began_at <= owner.good_since
+            if meanwhile and not together:
                 look = partial(self._find, fault.subject, fault.began_at)
                 together = follows(owner, fault.began_at, site, inventory, look)
             if together or site.id in owner.children:
@@ -244,7 +245,12 @@ class Book:
     def _follow(self, incident: Incident, fault: Fault) -> None:
         """The fault of an open incident lasts: returned, grown, spread, or explained by now."""
         if RANK[fault.kind] > RANK[incident.kind]:
-            if settled(fault, self._state, self._topology, self.config, self._now):
+            # What is above owns it also where the site had an incident already: a line of poor quality, say.
+            if (
+                not self._held(fault)
+                and not self._join_group(fault)
+                and settled(fault, self._state, self._topology, self.config, self._now)
+            ):
                 self._raise(incident, fault)
             return
         new = incident

@@ -77,7 +77,9 @@ def run(province: Province, args: argparse.Namespace) -> dict[str, object]:
     time.sleep(max(0.0, end - time.monotonic()))
     subjects = {*sites, biggest}
     incidents = [i for i in province.incidents() if i["kind"] in ("outage", "redundancy")]
-    false = [(i["subject"], i["kind"], i["began_at"]) for i in incidents if i["subject"] not in subjects]
+    false = [
+        (i["subject"], i["kind"], i["began_at"], i["opened_at"]) for i in incidents if i["subject"] not in subjects
+    ]
     cascade = [i for i in incidents if i["subject"] == biggest]
     return {
         "false_incidents": len(false),

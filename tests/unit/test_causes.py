@@ -111,6 +111,19 @@ def test_sites_of_one_house_whose_batteries_end_apart_are_one_incident() -> None
     assert world.open()["b2"].began_at == pytest.approx(world.verdict("site", "b2").since), "still missing: its own"
 
 
+def test_a_battery_that_ends_in_the_last_moment_is_still_the_same_fault() -> None:
+    world = scene(province(), "b1")
+    world.run(100)
+    world.lose("b2")
+    world.run(3)
+    world.restore("b1")  # back before the other is known to be lost
+    world.run(12)
+    assert world.open()["b1"].children == ("b2",)
+    world.restore()
+    world.run(100)
+    assert [i.subject.id for i in world.state.incidents.values()] == ["b1"]
+
+
 def test_sites_of_one_feeder_follow_only_where_nothing_else_is_known_and_not_for_ever() -> None:
     for later_s, own in ((100, False), (3000, True)):
         world = scene(province(), "a3")  # a3, a4, a5 are on one feeder

@@ -309,6 +309,23 @@ def test_degraded_opens_after_its_hold_and_closes() -> None:
     assert world.open()["b3"].kind == "outage"
 
 
+def test_a_poor_site_that_is_slow_to_return_after_its_node_is_not_raised() -> None:
+    """The node owns its loss also where it had an incident of its own."""
+    world = World()
+    world.state.reach["b3"] = replace(world.state.reach["b3"], loss_ratio=0.1)
+    world.run(CONFIG.alerts.degraded_s + 5)
+    world.lose("b")
+    world.run(60)
+    world.lose("b3")
+    world.restore("b")
+    world.run(8)
+    world.restore()
+    told = world.told(world.run(90))
+    assert ("closed", "b") in told
+    assert not [subject for kind, subject in world.told() if kind == "raised"]
+    assert {i.kind for i in world.state.incidents.values() if i.subject.id == "b3"} == {"degraded"}
+
+
 def test_ups_on_battery_then_the_site_is_lost_is_one_incident_raised() -> None:
     world = World()
     world.poll("ups-a6", ups_on_battery=1.0, ups_charge_ratio=0.1)
