@@ -112,13 +112,16 @@ def recall(incidents: Iterable[Incident], topology: Topology) -> dict[Subject, V
 def settled(fault: Fault, state: State, topology: Topology, config: Config, now: float) -> bool:
     """True when what is above has been checked after the fault began: it is lost (then it owns the fault) or works.
 
-    A node works for this purpose when it answered after the fault began and so many of its children did that it
-    cannot become lost with this fault. Siblings are probed every few seconds while a loss takes longer to confirm, so a
-    single fault normally waits for nothing. Redundancy also waits for the site's other lines.
+    A node works for this purpose when it answered after the fault began, and in its last turn (in bad weather a line
+    may have been losing packets already when its node went), and so many of its children did that it cannot become
+    lost with this fault. Siblings are probed every few seconds while a loss takes longer to confirm, so a single fault
+    normally waits for nothing. Redundancy also waits for the site's other lines.
     """
     probe = config.probe
-    if now - fault.began_at >= probe.interval_s + longest_burst(probe) * probe.burst_spacing_s + 2 * probe.timeout_s:
+    longest_s = longest_burst(probe) * probe.burst_spacing_s + 2 * probe.timeout_s
+    if now - fault.began_at >= 3 * probe.interval_s + longest_s:
         return True  # whatever is still in doubt by now has nothing to do with it
+    since = max(fault.began_at, now - probe.interval_s - 2 * probe.timeout_s)
     above: dict[str, None] = {}
     if fault.subject.kind == "site":
         for line in topology.lines_of(fault.subject.id):
@@ -132,7 +135,7 @@ def settled(fault: Fault, state: State, topology: Topology, config: Config, now:
             return False
     if config.own_uplink in state.inventory.nodes and fault.subject.id != config.own_uplink:
         above[config.own_uplink] = None
-    return all(_node_settled(node, fault, state, topology, config) for node in above)
+    return all(_node_settled(node, fault, since, state, topology, config) for node in above)
 
 
 def _counted(fault: Fault, state: State, topology: Topology, config: Config, now: float) -> bool:
@@ -150,13 +153,14 @@ def _counted(fault: Fault, state: State, topology: Topology, config: Config, now
     return True
 
 
-def _node_settled(node: str, fault: Fault, state: State, topology: Topology, config: Config) -> bool:
+def _node_settled(node: str, fault: Fault, since: float, state: State, topology: Topology, config: Config) -> bool:
+    """``since``: what has not answered after this is in doubt."""
     reach = state.reach.get(node) if probed(state.inventory.nodes.get(node)) else None
     verdict = state.verdicts.get(Subject("node", node))
     if verdict is not None and verdict.condition in LOST:
         return True
     # Lost and yet not down: it was silent all along while its children answer.
-    if reach is not None and reach.lost is False and not _answered(state, node, fault.began_at):
+    if reach is not None and reach.lost is False and not _answered(state, node, since):
         return False
     doubtful: list[str] = []
     known = 0
@@ -166,7 +170,7 @@ def _node_settled(node: str, fault: Fault, state: State, topology: Topology, con
         if seen is None or seen.condition == "unknown" or (seen.condition in LOST and seen.since < before):
             continue
         known += 1
-        if seen.condition in LOST or not _alive(state, topology, child, fault.began_at):
+        if seen.condition in LOST or not _alive(state, topology, child, since):
             doubtful.append(child)
     return not enough(doubtful, known, state.inventory, config)
 

@@ -112,7 +112,7 @@ def test_already_down_is_listed_and_stays_its_own() -> None:
 def test_a_child_opened_just_before_its_node_is_absorbed_untold() -> None:
     world = World()
     world.lose("b3")
-    world.run(5)
+    world.run(7.5)
     world.lose("b")  # the child's loss is confirmed while the node still looks well
     changes = world.run(30)
     assert set(world.open()) == {"b"}
@@ -307,6 +307,17 @@ def test_degraded_opens_after_its_hold_and_closes() -> None:
     world.lose("b3")
     assert world.told(world.run(12)) == [("raised", "b3")]
     assert world.open()["b3"].kind == "outage"
+
+
+def test_a_line_that_lost_packets_when_its_node_went_waits_for_the_node() -> None:
+    """Its loss began seconds before the node's, and the node still answered in between."""
+    world = World()
+    world.run(30)
+    world.lose("b3")
+    world.run(4)
+    world.lose("b")
+    assert world.told(world.run(20)) == [("opened", "b")]
+    assert "b3" in world.open()["b"].children
 
 
 def test_a_poor_site_that_is_slow_to_return_after_its_node_is_not_raised() -> None:

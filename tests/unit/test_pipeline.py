@@ -301,7 +301,7 @@ def test_a_reload_in_the_middle_of_a_step_does_not_break_it() -> None:
 def lost_and_open() -> tuple[Daemon, int]:
     daemon = Daemon().started()
     daemon.lose("a7")
-    daemon.run(25)
+    daemon.run(30)
     ((number, incident),) = daemon.state.incidents.items()
     assert (incident.subject.id, incident.open) == ("a7", True)
     return daemon, number

@@ -150,7 +150,7 @@ def test_a_trap_opens_nothing_and_closes_nothing() -> None:
     daemon.run(60)
     assert daemon.state.incidents == {}
     daemon.lose("a7")
-    daemon.run(25)
+    daemon.run(30)
     (incident,) = daemon.state.incidents.values()
     daemon.pipeline.take_event(trap("link_up", "r-a7", "GE0/a7", daemon.now))
     daemon.run(120)
@@ -169,7 +169,7 @@ def lost(before: Callable[[Daemon], None] = lambda daemon: None) -> Daemon:
     daemon = Daemon(network()).started()
     before(daemon)
     daemon.lose("a7")
-    daemon.run(25)
+    daemon.run(30)
     return daemon
 
 
