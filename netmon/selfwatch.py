@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.05
 WINDOW_S = 60.0
 COLLECT_S = 3600.0
+YOUNG = 10_000  # objects made between two collections of the young: by then nearly all are gone without one
 NEVER = 1_000_000  # collections of the middle generation, each after thousands of new objects
 SKEW = "netmon_sensor_clock_skew_seconds"
 SKEW_STEP_S = 1.0  # devices tell whole seconds: smaller changes of a clock's skew are no news
@@ -35,7 +36,7 @@ def spared_collector() -> Iterator[None]:
     young, middle, old = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(young, middle, NEVER)
+    gc.set_threshold(YOUNG, middle, NEVER)
     try:
         yield
     finally:

@@ -75,7 +75,7 @@ class FakeAgent:
             raise CollectError(self.silent, f"{target.key} does not answer", device=target.key)
         found = self._reply(asked)
         if recorder is not None:
-            recorder.take(asked, found)
+            recorder.take(asked, found, b"".join(map(encode_varbind, found)))
         return found
 
     def _reply(self, asked: Asked) -> list[VarBind]:
@@ -103,7 +103,12 @@ class FakeAgent:
                 others = True
                 continue
             answers[step.asked] = found = self._reply(step.asked)
-            learnt = repeat.learn(number, b"".join(map(encode_varbind, found)), found)
+            data = b"".join(map(encode_varbind, found))
+            learnt = repeat.read(number, data, 0, len(data))
+            if learnt is None:
+                learnt = repeat.read_again(number, data, 0, len(data))
+            if learnt is None:
+                learnt = repeat.learn(number, data, found)
             if learnt is None:
                 others = True
             else:
@@ -133,7 +138,7 @@ class FakeAgent:
                 raise CollectError(self.silent, f"{target.key} does not answer", device=target.key)
         varbinds = self._reply(asked) if known is None else known
         if recorder is not None:
-            recorder.take(asked, varbinds)
+            recorder.take(asked, varbinds, b"".join(map(encode_varbind, varbinds)))
             if self.fail_columns.keys() & set(columns):
                 recorder.spoil()
         rows: dict[Oid, dict[Oid, VarBind]] = {}

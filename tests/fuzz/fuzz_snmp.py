@@ -57,8 +57,11 @@ def by_layout(data: bytes) -> None:
     for learnt, came in ((data, data), (data[:size], data[size:]), (data[:size], data[:size] + data[size:])):
         with contextlib.suppress(ber.BerError):
             known = pdu.decode_varbinds(learnt, 0, len(learnt), ber.OidCache())
-            values = layout.Layout(learnt, known).read(came, 0, len(came))
-            if values is not None:
+            names = layout.read_names(learnt)
+            values = layout.Layout(learnt, [v.value for v in known]).read(came, 0, len(came))
+            named = layout.read_values(came, 0, len(came), names) if names else None
+            assert None in (values, named) or values == named
+            if (values := named if values is None else values) is not None:
                 found = pdu.decode_varbinds(came, 0, len(came), ber.OidCache())
                 assert values == tuple(varbind.value for varbind in found)
                 assert [v[:2] for v in found] == [v[:2] for v in known]

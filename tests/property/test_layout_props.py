@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from netmon.collectors.snmp import ber, pdu
 from netmon.collectors.snmp.ber import BerError, Oid, OidCache
 from netmon.collectors.snmp.course import Asked, Course, Repeat, Step
-from netmon.collectors.snmp.layout import Layout
+from netmon.collectors.snmp.layout import Layout, read_names, read_values
 from netmon.collectors.snmp.pdu import VarBind
 from tests.property.test_ber_props import oids, values
 
@@ -53,6 +53,10 @@ def names(varbinds: list[VarBind]) -> list[tuple[Oid, int]]:
     return [(varbind.oid, varbind.tag) for varbind in varbinds]
 
 
+def layout_of(data: bytes, learnt: list[VarBind]) -> Layout:
+    return Layout(data, [varbind.value for varbind in learnt])
+
+
 def check(layout: Layout, learnt: list[VarBind], data: bytes) -> bool:
     """Whether the layout takes ``data``; then it must be what the general decoder makes of it, under the same names."""
     try:
@@ -75,7 +79,7 @@ def test_a_list_is_read_by_its_own_layout(data: bytes) -> None:
     learnt = general(data)
     assume(learnt is not None)
     assert learnt is not None
-    assert check(Layout(data, learnt), learnt, data)
+    assert check(layout_of(data, learnt), learnt, data)
 
 
 @given(lists, st.lists(st.tuples(st.integers(0, 500), st.integers(1, 255)), min_size=1, max_size=4))
@@ -83,7 +87,7 @@ def test_a_byte_flipped_anywhere_is_read_rightly_or_not_at_all(data: bytes, flip
     learnt = general(data)
     assume(bool(learnt))
     assert learnt is not None
-    layout, other = Layout(data, learnt), bytearray(data)
+    layout, other = layout_of(data, learnt), bytearray(data)
     for at, flip in flips:
         other[at % len(other)] ^= flip
         check(layout, learnt, bytes(other))
@@ -94,7 +98,7 @@ def test_another_list_is_read_rightly_or_not_at_all(data: bytes, other: bytes) -
     learnt = general(data)
     assume(learnt is not None)
     assert learnt is not None
-    layout = Layout(data, learnt)
+    layout = layout_of(data, learnt)
     check(layout, learnt, other)
     check(layout, learnt, data + other)
     check(layout, learnt, data[: len(data) // 2] + other[len(other) // 2 :])
@@ -125,7 +129,7 @@ def test_other_values_of_the_same_widths_are_read(
     one, other = made(numbers), made(numbers[::-1])
     learnt = general(one)
     assert learnt is not None
-    assert check(Layout(one, learnt), learnt, other)
+    assert check(layout_of(one, learnt), learnt, other)
 
 
 @given(lists, lists, st.booleans())
@@ -133,11 +137,34 @@ def test_a_repetition_takes_a_reply_of_the_names_it_knows_and_no_other(data: byt
     learnt, second = general(data), general(other)
     assume(bool(learnt) and second is not None)
     assert learnt is not None and second is not None
-    step = Step(Asked(0xA0, 0, ()), -1, tuple(v.oid for v in learnt), bytes(v.tag for v in learnt))
-    repeat = Repeat(Course((step,)), keep)
+    wanted = read_names(data)
+    assert wanted is not None
+    assert [*zip(wanted.oids, wanted.tags, strict=True)] == names(learnt)
+    repeat = Repeat(Course((Step(Asked(0xA0, 0, ()), -1, wanted),)), keep)
     assert repeat.read(0, data, 0, len(data)) is None
     for sent, varbinds in ((data, learnt), (other, second), (data, learnt)):
-        expected = tuple(v.value for v in varbinds) if names(varbinds) == names(learnt) else None
+        expected = tuple(v.value for v in varbinds) if read_names(sent) == wanted else None
+        assert repeat.read_again(0, b"x" + sent + b"y", 1, 1 + len(sent)) in (expected, None)
         assert repeat.learn(0, sent, varbinds) == expected
         if keep and expected is not None:
             assert repeat.read(0, sent, 0, len(sent)) == expected
+
+
+@given(lists, st.lists(st.tuples(st.integers(0, 500), st.integers(1, 255)), max_size=3))
+def test_what_is_read_by_names_is_what_is_read_in_general(data: bytes, flips: list[tuple[int, int]]) -> None:
+    learnt = general(data)
+    assume(bool(learnt))
+    wanted, other = read_names(data), bytearray(data)
+    assert learnt is not None and wanted is not None
+    for at, flip in flips:
+        other[at % len(other)] ^= flip
+    came = bytes(other)
+    try:
+        found = read_values(came, 0, len(came), wanted)
+    except BerError:
+        assert general(came) is None
+        return
+    if found is not None:
+        varbinds = general(came)
+        assert varbinds is not None and names(varbinds) == names(learnt)
+        assert found == tuple(varbind.value for varbind in varbinds)

@@ -232,3 +232,36 @@ def test_what_cannot_be_deciphered_is_a_usm_error(encrypted: bytes, params: byte
     with contextlib.suppress(UsmError):
         assert len(keys.decrypt(encrypted, 1, 2, params)) == len(encrypted)
         assert len(params) == 8
+
+
+@given(
+    st.sampled_from((("", ""), ("SHA", ""), ("SHA256", "AES"), ("SHA512", "DES"))), engine_ids, int31, int31,
+    st.integers(2**24, 2**31 - 1), st.binary(max_size=40),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(1, 255)), max_size=3),
+)  # fmt: skip
+def test_what_is_read_quickly_is_read_as_in_general(
+    names: tuple[str, str], engine_id: bytes, boots: int, time_s: int, number: int, user: bytes,
+    flips: list[tuple[int, int]],
+) -> None:  # fmt: skip
+    """Wrapper and scope have a short way for what agents mostly send; of anything else it must know nothing."""
+    auth, priv = names
+    keys = RING.keys(credential(auth, priv), engine_id)
+    binds = [pdu.VarBind((1, 3, 6, 1, 2, 1, 2, 2, 1, 10, i), 0x41, 1000 + i) for i in range(20)]
+    scope = v3.encode_scope(engine_id, user, pdu.encode_pdu(pdu.RESPONSE, number, 0, 0, binds))
+    flags = (v3.AUTH if auth else 0) | (v3.PRIV if priv else 0)
+    message = bytearray(v3.encode_message(number, flags, engine_id, boots, time_s, user, keys, scope, 7))
+    clear = bytearray(scope)
+    for at, flip in flips:
+        message[at % len(message)] ^= flip
+        clear[at % len(clear)] ^= flip
+    data = bytes(message)
+    with contextlib.suppress(BerError):
+        version, pos, end = pdu.begin(data)
+        if version == pdu.V3 and (quick := v3._quick_wrapper(data, pos, end)) is not None:
+            assert quick == v3._any_wrapper(data, pos, end)
+        elif not flips and len(user) <= 32:
+            raise AssertionError("an ordinary wrapper is not read quickly")
+    plain = bytes(clear)
+    with contextlib.suppress(BerError):
+        found = v3.read_scope(plain, 0, len(plain))
+        assert found == v3._any_scope(plain, *v3.expect(plain, 0, len(plain), 0x30))

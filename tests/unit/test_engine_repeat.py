@@ -49,7 +49,7 @@ async def record(engine: Engine, target: Target, columns: tuple[Oid, ...] = COLU
 
 def truth(repeat: Repeat, objects: dict[Oid, VarBind]) -> tuple[Any, ...]:
     """What the agent has under the names of the course."""
-    return tuple(objects[oid].value for step in repeat.course.steps for oid in step.oids)
+    return tuple(objects[oid].value for step in repeat.course.steps for oid in step.names.oids)
 
 
 async def again(engine: Engine, target: Target, repeat: Repeat) -> Repeated:
@@ -164,7 +164,7 @@ def test_a_step_that_fails_leaves_the_replies_to_the_others(script: Script) -> N
         good = [step for step in repeat.course.steps if not any(oid[:-1] == IF_DESCR for oid in step.asked.oids)]
         for step in good:
             if not any(oid[: len(IF_DESCR)] == IF_DESCR for oid in step.asked.oids):
-                assert found.answers[step.asked] == [agent.objects[oid] for oid in step.oids]
+                assert found.answers[step.asked] == [agent.objects[oid] for oid in step.names.oids]
 
     run(act, timeout_s=0.1)
 
@@ -246,7 +246,7 @@ def test_varbinds_are_as_they_came() -> None:
         found = [
             varbind
             for step, at in zip(repeat.course.steps, repeat.course.starts, strict=True)
-            for varbind in decoded(step, values[at : at + len(step.oids)])
+            for varbind in decoded(step, values[at : at + len(step.names.sizes)])
         ]
         assert found == recorder.varbinds
 

@@ -191,18 +191,20 @@ def decode_oid(raw: bytes) -> Oid:
 
 
 class OidCache(dict[bytes, Oid]):
-    """OID content bytes -> the one tuple that stands for them; decoding happens once per distinct OID.
+    """OID content bytes -> the one tuple that stands for them; decoding happens once per distinct OID in use.
 
-    Bounded: when full it is emptied and fills again with what is in use.
+    Bounded: when half full it begins anew, and takes from what it had then whatever is asked for again.
     """
 
-    def __init__(self, limit: int = 500_000) -> None:
+    def __init__(self, limit: int = 60_000) -> None:
         super().__init__()
         self.limit = limit
+        self._old: dict[bytes, Oid] = {}
 
     def __missing__(self, raw: bytes) -> Oid:
-        oid = decode_oid(raw)
-        if len(self) >= self.limit:
+        oid = self._old.get(raw) or decode_oid(raw)
+        if len(self) >= self.limit // 2:
+            self._old = dict(self)
             self.clear()
         self[raw] = oid
         return oid

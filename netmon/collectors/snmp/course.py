@@ -14,7 +14,7 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from netmon.collectors.snmp.ber import Oid
-from netmon.collectors.snmp.layout import Layout, Value
+from netmon.collectors.snmp.layout import Layout, Names, Value, read_names, read_values
 from netmon.collectors.snmp.pdu import VarBind
 from netmon.collectors.snmp.request import Request
 
@@ -34,8 +34,7 @@ class Step(NamedTuple):
 
     asked: Asked
     parent: int  # the step whose reply led to it
-    oids: tuple[Oid, ...]
-    tags: bytes
+    names: Names
 
 
 class Course:
@@ -50,7 +49,7 @@ class Course:
         at, starts = 0, []
         for step in steps:
             starts.append(at)
-            at += len(step.oids)
+            at += len(step.names.sizes)
         self.starts = tuple(starts)  # where the values of each step begin among those of all
 
 
@@ -73,19 +72,24 @@ class Courses:
 class Recorder:
     """What one poll asked and got. ``answers`` are replies that are at hand: they are not asked for again."""
 
-    __slots__ = ("_steps", "answers", "clean", "varbinds")
+    __slots__ = ("_steps", "answers", "clean", "lists", "varbinds")
 
     def __init__(self, answers: Mapping[Asked, list[VarBind]] | None = None) -> None:
         self.answers = dict(answers or {})
         self.clean = not self.answers  # nothing went wrong, so that it may be repeated
         self._steps: list[Step] = []
         self.varbinds: list[VarBind] = []  # all of them, in order of the steps
+        self.lists: list[bytes] = []  # the steps' own, as they came
 
-    def take(self, asked: Asked, varbinds: Sequence[VarBind], parent: int = ROOT) -> int:
-        """A good reply; returns the number of its step."""
-        step = Step(asked, parent, tuple([v.oid for v in varbinds]), bytes([v.tag for v in varbinds]))
-        self._steps.append(step)
+    def take(self, asked: Asked, varbinds: Sequence[VarBind], data: bytes, parent: int = ROOT) -> int:
+        """A good reply, decoded and as its list came; returns the number of its step."""
+        names = read_names(data) if self.clean else None
+        if names is None:
+            self.clean = False
+            return ROOT
+        self._steps.append(Step(asked, parent, names))
         self.varbinds.extend(varbinds)
+        self.lists.append(data)
         return len(self._steps) - 1
 
     def spoil(self) -> None:
@@ -113,24 +117,37 @@ class Repeat:
         self._keep = layouts
         self._layouts: list[Layout | None] = [None] * len(course.steps)
 
+    def know(self, recorder: Recorder) -> None:
+        """Learn the layouts of the poll that was recorded."""
+        values = [varbind.value for varbind in recorder.varbinds]
+        for number, (data, at, step) in enumerate(
+            zip(recorder.lists, self.course.starts, self.course.steps, strict=True)
+        ):
+            self._layouts[number] = Layout(data, values[at : at + len(step.names.sizes)])
+
     def read(self, number: int, data: bytes, start: int, end: int) -> tuple[Value, ...] | None:
         """The values of a reply to step ``number`` that is as the last one; None where it is not. Raises BerError."""
         layout = self._layouts[number]
         return None if layout is None else layout.read(data, start, end)
 
+    def read_again(self, number: int, data: bytes, start: int, end: int) -> tuple[Value, ...] | None:
+        """The same by names, of a reply that is not as the last one; it is the last one then. Raises BerError."""
+        values = read_values(data, start, end, self.course.steps[number].names)
+        if values is not None and self._keep:
+            self._layouts[number] = Layout(data[start:end], values)
+        return values
+
     def learn(self, number: int, data: bytes, varbinds: Sequence[VarBind]) -> tuple[Value, ...] | None:
-        """The values of a reply that had to be decoded, if its names are those of the course; ``data`` is its list."""
-        step = self.course.steps[number]
-        if len(varbinds) != len(step.oids):
+        """The same of a list that had to be decoded in full, as it has other forms of lengths."""
+        if read_names(data) != self.course.steps[number].names:
             return None
-        oids, tags, values = zip(*varbinds, strict=True) if varbinds else ((), (), ())
-        if oids != step.oids or bytes(tags) != step.tags:
-            return None
+        values = tuple([varbind.value for varbind in varbinds])
         if self._keep:
-            self._layouts[number] = Layout(data, varbinds)
+            self._layouts[number] = Layout(data, values)
         return values
 
 
 def decoded(step: Step, values: Iterable[Value]) -> list[VarBind]:
     """The varbinds that a repetition read as values alone."""
-    return [VarBind(oid, tag, value) for oid, tag, value in zip(step.oids, step.tags, values, strict=True)]
+    names = step.names
+    return [VarBind(oid, tag, value) for oid, tag, value in zip(names.oids, names.tags, values, strict=True)]

@@ -28,9 +28,9 @@ class Exchange:
     """One request until its reply or the end of its attempts. ``reason`` says why none counted."""
 
     __slots__ = (
-        "attempt", "attempts", "community", "done", "due", "first_mono", "id", "lane", "messages", "over", "peer",
-        "port", "reason", "repeat", "repeated", "request", "sent_mono", "session", "step", "tag", "timeout_s", "values",
-        "version",
+        "attempt", "attempts", "community", "done", "due", "first_mono", "id", "lane", "listed", "messages", "over",
+        "peer", "port", "reason", "repeat", "repeated", "request", "sent_mono", "session", "step", "tag", "timeout_s",
+        "values", "version",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,7 @@ class Exchange:
         self.repeat: Repeat | None = None  # it repeats this ``step`` of a course: ``values`` are what it is after
         self.step = 0
         self.values: tuple[Value, ...] | None = None
+        self.listed: bytes | None = None  # where it is not None: the varbind list of the reply, as it came
 
     @property
     def introduced(self) -> bool:

@@ -14,6 +14,7 @@ from netmon.collectors.snmp.pdu import VarBind, decode_varbinds, encode_varbind
 from netmon.collectors.snmp.plan import IF_NAME, Plan
 from netmon.collectors.snmp.ports import port_names
 from netmon.collectors.snmp.routine import Routine, Way, varbinds_of
+from netmon.collectors.snmp.shape import Shape
 from netmon.collectors.snmp.tables import Renderer
 from netmon.collectors.snmp.values import EXCEPTIONS, NULL
 from netmon.figures import Raw, evaluate
@@ -110,8 +111,9 @@ class Facts:
                 self.slow_rows[oid] = columns[oid]
             elif oid not in failed:
                 self.slow_rows.pop(oid, None)
-        self.shapes |= self._shapes(columns, failed)
-        self.resets |= {index: varbind.value for index, varbind in columns.get(RESET_TIMES, {}).items()}
+        self.shapes = self.shapes | self._shapes(columns, failed)  # anew: other devices may share it
+        resets: dict[Oid, Value] = {index: varbind.value for index, varbind in columns.get(RESET_TIMES, {}).items()}
+        self.resets = self.resets | resets
         self.slow_values = self.values_of(self.slow_rows)
         self.slow_text = {}
 
@@ -181,7 +183,7 @@ class Facts:
         return [
             Figure(
                 "netmon_interface_info",
-                tuple(sorted({**self.base, "ifName": name, "ifAlias": port.alias}.items())),
+                tuple(sorted((*self.base_labels, ("ifName", name), ("ifAlias", port.alias)))),
                 1.0,
             )
             for name, port in ports.items()
@@ -197,6 +199,12 @@ class Facts:
         self._away = counts, zlib.compress(slow, 1)
         self.slow_rows, self.slow_values, self.slow_text = {}, {}, {}
         self.renderer = Renderer(self.base)
+
+    def share(self, shape: Shape) -> None:
+        """Keep with other devices of the shape what is the same for all."""
+        self.names, self.absent = shape.names, shape.absent
+        self.shapes = shape.common("rows", self.shapes)
+        self.resets = shape.common("resets", self.resets)
 
     def take_out(self, oids: OidCache) -> None:
         """Before a poll of the general way: what was put away."""

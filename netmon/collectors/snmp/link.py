@@ -23,6 +23,9 @@ FRESH_S = 10.0  # an agent that answered within this is not probed again before 
 REQUESTS_KEPT = 20_000  # encoded requests; courses keep those that they need
 
 
+_Once = tuple[Exchange, Head | None, list[VarBind], bytes]  # the list as it came, where it is wanted
+
+
 class Target(NamedTuple):
     """One agent and how to ask it. ``key`` is the device id, for messages."""
 
@@ -38,6 +41,7 @@ class Reply(NamedTuple):
     error_status: int
     error_index: int
     varbinds: list[VarBind]
+    listed: bytes = b""
 
 
 class RequestCache:
@@ -104,8 +108,9 @@ class Link:
         tag: object = None,
         attempts: int = 0,
         version: int | None = None,
+        listed: bool = False,
     ) -> Exchange:
-        """Send one request; ``done`` is called with the reply or without."""
+        """Send one request; ``done`` is called with the reply or without. ``listed``: its list is wanted as it came."""
         version = self.version if version is None else version
         request = self._cache(version, self._community, pdu_type, repetitions, tuple(oids))
 
@@ -119,6 +124,8 @@ class Link:
             self.peer, request, version, self._community, attempts or self._attempts, count, tag, self._session
         )
         exchange.timeout_s = self._timeout_s
+        if listed:
+            exchange.listed = b""
         self.transport.send(exchange)
         return exchange
 
@@ -141,22 +148,22 @@ class Link:
         self.transport.send(exchange)
         return exchange
 
-    async def ask(self, pdu_type: int, oids: Sequence[Oid]) -> Reply:
+    async def ask(self, pdu_type: int, oids: Sequence[Oid], listed: bool = False) -> Reply:
         """One request and its reply. Raises CollectError when there is none, and remembers that the agent is silent."""
         reason = ""
         for version, attempts in self._plan():
-            exchange, head, varbinds = await self._once(pdu_type, oids, version, attempts)
+            exchange, head, varbinds, data = await self._once(pdu_type, oids, version, attempts, listed)
             if head is not None and version == V1 and self.version != V1:
                 # It may have been away when v2c was tried: v1 is for those who, while there, do not answer to v2c.
-                newer = await self._once(pdu_type, oids, V2C, PROBE_ATTEMPTS)
+                newer = await self._once(pdu_type, oids, V2C, PROBE_ATTEMPTS, listed)
                 if newer[1] is not None:
-                    version, (exchange, head, varbinds) = V2C, newer
+                    version, (exchange, head, varbinds, data) = V2C, newer
                 else:
                     self._stats["v1_fallback"] += 1
             if head is not None:
                 if self.target.credential.version == "2c":
                     self.peer.version = version
-                return Reply(head.error_status, head.error_index, varbinds)
+                return Reply(head.error_status, head.error_index, varbinds, data)
             if not reason or exchange.reason != "timeout":
                 reason = exchange.reason
             if reason == "closed":
@@ -201,16 +208,14 @@ class Link:
             return [(V2C, self._attempts), (V1, 1)]
         return [(V1 if peer.failures % 2 == 0 else V2C, 1)]
 
-    async def _once(
-        self, pdu_type: int, oids: Sequence[Oid], version: int, attempts: int
-    ) -> tuple[Exchange, Head | None, list[VarBind]]:
-        future: asyncio.Future[tuple[Exchange, Head | None, list[VarBind]]] = asyncio.get_running_loop().create_future()
+    async def _once(self, pdu_type: int, oids: Sequence[Oid], version: int, attempts: int, listed: bool) -> _Once:
+        future: asyncio.Future[_Once] = asyncio.get_running_loop().create_future()
 
         def done(exchange: Exchange, head: Head | None, varbinds: list[VarBind]) -> None:
             if not future.done():
-                future.set_result((exchange, head, varbinds))
+                future.set_result((exchange, head, varbinds, exchange.listed or b""))
 
-        exchange = self.send(pdu_type, 0, oids, done, attempts=attempts, version=version)
+        exchange = self.send(pdu_type, 0, oids, done, attempts=attempts, version=version, listed=listed)
         try:
             return await future
         except asyncio.CancelledError:

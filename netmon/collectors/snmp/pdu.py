@@ -5,10 +5,10 @@ The wrapper and the PDU are apart, so that v3 wraps the same PDUs. Versions are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from struct import Struct
 from struct import error as StructError
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from netmon.collectors.snmp.ber import (
     EMPTY,
@@ -53,8 +53,8 @@ ERROR_NAMES = (  # RFC 3416, section 3
     "undoFailed", "authorizationError", "notWritable", "inconsistentName",
 )  # fmt: skip
 
-# bytes of the community -> how to unpack what stands before the varbinds, for `quick_head`
-_QUICK: dict[int, tuple[Callable[[bytes], tuple[Any, ...]], int]] = {}
+_QUICK_PDU = Struct(">2sH2sI8sH").unpack_from  # what stands before the varbinds
+QUICK_PDU_BYTES = 20
 _from_bytes = int.from_bytes
 _new = tuple.__new__
 
@@ -194,24 +194,30 @@ def quick_head(data: bytes) -> tuple[int, bytes, int, int] | None:
 
     None for any other message, which `decode_head` may well read: this one knows only lengths in two bytes.
     """
-    if len(data) < 64 or data[8] > 0x7F:
+    if len(data) < 64 or data[8] > 0x7F or data[:2] != b"\x30\x82" or data[4:8] != b"\x02\x01\x01\x04":
         return None
+    at = 9 + data[8]
+    end = 4 + (data[2] << 8 | data[3])
+    request_id = quick_pdu(data, at, end)
+    return None if request_id is None or end > len(data) else (request_id, data[9:at], at + QUICK_PDU_BYTES, end)
+
+
+def quick_pdu(data: bytes, pos: int, end: int) -> int | None:
+    """The request id of a response without error that lies in ``data[pos:end]``, as `quick_head` knows it.
+
+    Its varbinds begin `QUICK_PDU_BYTES` behind ``pos``.
+    """
     try:
-        form, gap = _QUICK[data[8]]
-        whole, size, head, community, tags, pdu_size, id_tag, request_id, status, list_size = form(data)
-    except KeyError:
-        size_c = data[8]
-        _QUICK[size_c] = Struct(f">2sH5s{size_c}s2sH2sI8sH").unpack_from, size_c
-        return quick_head(data)
+        tag, size, id_tag, request_id, status, list_size = _QUICK_PDU(data, pos)
     except StructError:
         return None
     if (
-        whole != b"\x30\x82" or head[:4] != b"\x02\x01\x01\x04" or tags != b"\xa2\x82" or id_tag != b"\x02\x04"
-        or status != b"\x02\x01\x00\x02\x01\x00\x30\x82" or request_id > 0x7FFFFFFF
-        or size != pdu_size + gap + 9 or pdu_size != list_size + 16 or size + 4 > len(data)
+        tag != b"\xa2\x82" or id_tag != b"\x02\x04" or status != b"\x02\x01\x00\x02\x01\x00\x30\x82"
+        or request_id > 0x7FFFFFFF or pos + 4 + size != end or size != list_size + 16
     ):  # fmt: skip
         return None
-    return request_id, community, gap + 29, size + 4
+    found: int = request_id
+    return found
 
 
 def decode_pdu(data: bytes, pos: int, end: int, version: int, community: bytes) -> Head:

@@ -23,7 +23,7 @@ from netmon.collectors.snmp.plan import Plan, make_plan
 from netmon.collectors.snmp.ports import build_ports
 from netmon.collectors.snmp.profiles import Profile, Profiles
 from netmon.collectors.snmp.routine import Routine, make_way
-from netmon.collectors.snmp.shape import PortsView, Shapes, TextView
+from netmon.collectors.snmp.shape import PackedText, PortsView, Shapes, TextView, pack
 from netmon.config import SnmpConfig
 from netmon.errors import CollectError
 from netmon.model import Credential, Device, Figure, PollResult, Port
@@ -177,17 +177,18 @@ class Poller:
         figures = facts.own_figures(run.read_at)
         figures += routine.infos
         figures += routine.figures(shape, values)
-        self.stats["bad_values"] += shape.bad_values(values)
-        packed = shape.pack(values)
+        split = shape.split(values)
+        packed = pack(split)
+        self.stats["bad_values"] += shape.bad_values(split)
         chunks: Mapping[str, bytes]
         if self._config.compact:
             chunks = TextView(shape, packed, routine.base_text, run.read_at, routine.slow_text)
         else:
-            chunks = shape.text(values, routine.base_text, run.read_at, routine.slow_text())
+            chunks = shape.text(split, routine.base_text, run.read_at, routine.slow_text)
         ports = PortsView(shape, packed, routine.slow_ports, run.read_at)
         return self._told(run, chunks, shape.families, figures, ports, {})
 
-    def _settle(self, run: _Run, families: Mapping[str, bytes], ports: Mapping[str, Port]) -> None:
+    def _settle(self, run: _Run, families: Mapping[str, bytes], infos: Sequence[Figure]) -> None:
         """After a poll of the general way: if nothing was wrong with it, the next ones repeat it."""
         facts = run.facts
         # The first poll asks for tables of unknown size: not the way to go again.
@@ -202,9 +203,9 @@ class Poller:
             return
         if not run.full:
             full = facts.full_way
-            facts.routine = Routine(facts, way, facts.port_infos(ports), self._config.compact)
+            facts.routine = Routine(facts, way, infos, self._config.compact)
             facts.routine.full = full
-            facts.names, facts.absent = way.shape.names, way.shape.absent
+            facts.share(way.shape)
         else:
             facts.full_way = way
 
@@ -244,7 +245,7 @@ class Poller:
         if facts.plan is not plan:
             facts.plan = plan
             facts.slow_rows.clear()
-            facts.shapes.clear()
+            facts.shapes = {}
 
     def _plan(self, profiles: Sequence[Profile]) -> Plan:
         names = tuple(profile.name for profile in profiles)
@@ -354,11 +355,14 @@ class Poller:
         facts = run.facts
         values = facts.values(run.columns)
         ports = build_ports(values, facts.names, run.read_at)
-        figures = facts.own_figures(run.read_at) + facts.port_infos(ports) + facts.figures(values, run.columns)
-        chunks = facts.text(run.columns, run.read_at, self.stats)
+        infos = facts.port_infos(ports)
+        figures = facts.own_figures(run.read_at) + infos + facts.figures(values, run.columns)
+        chunks: Mapping[str, bytes] = facts.text(run.columns, run.read_at, self.stats)
         families = {family: facts.renderer.families[family] for family in chunks}
         failed = self._failed_names(run)
-        self._settle(run, families, ports)
+        if self._config.compact:
+            chunks = PackedText(chunks)
+        self._settle(run, families, infos)
         if facts.routine is not None or facts.polls <= SETTLING:
             facts.put_away()
         return self._told(run, chunks, families, figures, ports, failed)

@@ -21,6 +21,7 @@ COUNTERS: Mapping[str, tuple[str, str]] = {
     "out_packets": ("ifHCOutUcastPkts", "ifOutUcastPkts"),
 }
 STATE = ("ifName", "ifDescr", "ifAlias", "ifAdminStatus", "ifOperStatus", "ifHighSpeed", "ifSpeed", "ifLastChange")
+NAMES = ("ifName", "ifDescr")  # what a port is known by, the better first
 QUALITY = ("ifCounterDiscontinuityTime", "ifInErrors", "ifOutErrors", "ifInDiscards", "ifOutDiscards")
 _NOTHING: Mapping[Oid, Value] = {}
 METRICS = frozenset([*STATE, *QUALITY, *(name for pair in COUNTERS.values() for name in pair)])
@@ -32,7 +33,7 @@ def port_names(values: Values) -> tuple[dict[int, str], int]:
     Of ports that share a name each gets its ifIndex appended: none of them is then mistaken for the other.
     """
     found: dict[int, str] = {}
-    for metric in ("ifName", "ifDescr", "ifOperStatus"):
+    for metric in (*NAMES, "ifOperStatus"):
         for index, value in values.get(metric, {}).items():
             if len(index) != 1:
                 continue

@@ -14,7 +14,8 @@ from netmon.collectors.snmp.course import Courses, Recorder, Repeat
 from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.modules import Oid
 from netmon.collectors.snmp.ports import METRICS as PORT_METRICS
-from netmon.collectors.snmp.shape import Measure, Shape, Shapes, SlowText, make_lines, picker
+from netmon.collectors.snmp.ports import NAMES as PORT_NAMES
+from netmon.collectors.snmp.shape import Measure, PackedText, Shape, Shapes, make_lines, picker
 from netmon.figures import Raw, evaluate_one, first_of_each, needs
 from netmon.model import Figure
 from netmon.sensor_ports import Ports
@@ -47,14 +48,14 @@ class Routine:
         self.usual = usual
         self.full: Way | None = None
         self.infos = tuple(infos)
-        self.slow_text = SlowText(facts.slow_text, compact)
+        self.slow_text: Mapping[str, bytes] = PackedText(facts.slow_text) if compact else facts.slow_text
         self.base_text = facts.renderer.base
         self._base = facts.base
         slow = facts.slow_values
         self.slow_ports: dict[str, tuple[Value, ...]] = {
-            metric: tuple(rows.get((number,)) for number in facts.names)  # type: ignore[misc]
+            metric: usual.shape.common(metric, tuple(rows.get((number,)) for number in facts.names))
             for metric, rows in slow.items()
-            if metric in PORT_METRICS
+            if metric in PORT_METRICS and metric not in PORT_NAMES
         }
         measures = usual.shape.measures
         wanted = set().union(*(needs(measure.spec) for measure in measures))
@@ -130,10 +131,13 @@ def make_way(
         same += [v for oid, rows in columns.items() if oid in plan.slow for v in rows.values()]
         known = {id(varbind) for varbind in same}
         # What the first request of a full poll brings beside the uptime says what device it is.
-        first = recorder.varbinds[: len(course.steps[0].oids)]
+        first = recorder.varbinds[: len(course.steps[0].names.sizes)]
         same += [v for v in first if isinstance(v.value, (bytes, tuple)) and id(v) not in known]
         pick = _digest(picker([places[id(varbind)] for varbind in same]))
-    return Way(Repeat(course, layouts and not full), shape, pick, pick([v.value for v in recorder.varbinds]))
+    repeat = Repeat(course, layouts and not full)
+    if layouts and not full:
+        repeat.know(recorder)
+    return Way(repeat, shape, pick, pick([v.value for v in recorder.varbinds]))
 
 
 def _digest(pick: Callable[[Sequence[Value]], Any]) -> Callable[[Sequence[Value]], bytes]:

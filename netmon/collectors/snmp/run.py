@@ -56,7 +56,9 @@ class ColumnRun:
             if self._recorder is not None and asked in self._recorder.answers:
                 self._ready.extend(self._walk.reply(ask, 0, 0, list(self._recorder.answers[asked])))
                 continue
-            exchange = self._link.send(asked.pdu_type, asked.repetitions, asked.oids, self._done, tag=ask)
+            exchange = self._link.send(
+                asked.pdu_type, asked.repetitions, asked.oids, self._done, tag=ask, listed=self._recorder is not None
+            )
             if not exchange.over:  # the engine was closed
                 self._out.add(exchange)
         if not self._out and not self._ready and self._probe is None:
@@ -76,7 +78,7 @@ class ColumnRun:
             if self._recorder is not None:
                 self._recorder.spoil()
         elif self._recorder is not None:
-            step = self._recorder.take(_asked(ask), varbinds, ask.parent)
+            step = self._recorder.take(_asked(ask), varbinds, exchange.listed or b"", ask.parent)
         if head is not None:
             following = self._walk.reply(ask, head.error_status, head.error_index, varbinds)
             for other in following:

@@ -34,9 +34,9 @@ async def _chunk(link: Link, oids: Sequence[Oid], recorder: Recorder | None) -> 
         if recorder is not None and asked in recorder.answers:
             reply = Reply(0, 0, recorder.answers[asked])
         else:
-            reply = await link.ask(GET, names)
+            reply = await link.ask(GET, names, recorder is not None)
             if recorder is not None:
-                recorder.take(asked, reply.varbinds)
+                recorder.take(asked, reply.varbinds, reply.listed)
                 if reply.error_status or [varbind.oid for varbind in reply.varbinds] != names:
                     recorder.spoil()
         if reply.error_status == AUTHORIZATION_ERROR:

@@ -8,16 +8,15 @@ base labels share one.
 from __future__ import annotations
 
 import zlib
+from array import array
 from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from functools import partial
 from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
-from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
-from netmon.collectors.snmp.ber import INTEGER
 from netmon.collectors.snmp.index import text_of
 from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.modules import NUMBER_TYPES, TEXT_TYPES, Extract, Metric, Oid
@@ -33,10 +32,9 @@ from netmon.model import Port
 if TYPE_CHECKING:
     from netmon.collectors.snmp.course import Course
 
-Packed = tuple[bytes, tuple[Value, ...]]
+Split = tuple[Sequence[int], tuple[Value, ...]]  # integers in order of templates, others
 Placed = Mapping[str, Mapping[Oid, int]]  # metric -> index -> place of its value
 NEXT = b"\xfe"  # between two lines of a template, for the end of one and the beginning of the next: no byte of UTF-8
-MISSING = -1
 
 
 class Odd(NamedTuple):
@@ -58,6 +56,16 @@ class Lines(NamedTuple):
     odd: tuple[Odd, ...] = ()
 
 
+class Family(NamedTuple):
+    """The neighbours of one family and kind: a template and how many values it takes, or odd lines."""
+
+    family: str
+    head: bytes
+    template: bytes
+    places: int
+    odd: tuple[Odd, ...]
+
+
 class Measure(NamedTuple):
     """One figure and where what it is made of lies; ``pick`` gives just those values."""
 
@@ -70,8 +78,8 @@ class Shape:
     """Shared by devices; see `make_shape`."""
 
     __slots__ = (
-        "__weakref__", "_flat", "_numbers", "_others", "_pack", "absent", "course", "families", "lines", "measures",
-        "names", "port_numbers", "port_places",
+        "__weakref__", "_common", "_others", "_shown", "absent", "course", "families", "lines", "measures",
+        "names", "port_numbers", "port_ranks",
     )  # fmt: skip
 
     def __init__(
@@ -84,63 +92,57 @@ class Shape:
         names: dict[int, str],
         absent: frozenset[Oid],
     ) -> None:
+        shown = [place for line in lines for place in line.places]
+        ranks = {place: rank for rank, place in enumerate(shown)}
+        of_ports = {metric: rows for metric, rows in placed.items() if metric in PORT_METRICS}
+        others = [one.place for line in lines for one in line.odd]
+        others += [place for rows in of_ports.values() for place in rows.values() if place not in ranks]
+        ranks |= {place: -rank for rank, place in enumerate(others, 1)}
+        self._shown, self._others = picker(shown), picker(others)
+        self._common: dict[str, Any] = {}
         self.course = course
-        self.lines = merge(lines)
+        self.lines = merge(lines, ranks)
         self.families = families
         self.names = names
         self.absent = absent
         self.port_numbers = {name: (place, number) for place, (number, name) in enumerate(names.items())}
-        self.port_places = {
-            metric: tuple(rows.get((number,), MISSING) for number in names)
-            for metric, rows in placed.items()
-            if metric in PORT_METRICS
+        self.port_ranks = {
+            metric: tuple(ranks[rows[index]] if index in rows else None for index in ((number,) for number in names))
+            for metric, rows in of_ports.items()
         }
         self.measures = tuple(
             _measure(spec, placed)
             for spec in plan.figures
             if (first := spec.expr.names()[0]) in placed or plan.by_name[first].oid in plan.slow
         )
-        self._flat = picker([place for line in self.lines for place in line.places])
-        tags = b"".join(step.tags for step in course.steps)
-        numbers = [place for place, tag in enumerate(tags) if tag in INTEGERS]
-        self._others = tuple(place for place, tag in enumerate(tags) if tag not in INTEGERS)
-        self._numbers = picker(numbers) if self._others else None
-        self._pack = Struct(">" + "".join("q" if tags[place] == INTEGER else "Q" for place in numbers))
 
-    def pack(self, values: tuple[Value, ...]) -> Packed:
-        """The values in a fifth of their memory."""
-        if self._numbers is None:
-            return self._pack.pack(*values), ()
-        return self._pack.pack(*self._numbers(values)), tuple([values[place] for place in self._others])
+    def common(self, what: str, value: Any) -> Any:
+        """``value``, or the equal one that a device of this shape brought first: only one is kept."""
+        first = self._common.setdefault(what, value)
+        return first if first == value else value
 
-    def unpack(self, packed: Packed) -> Sequence[Value]:
-        """What was packed."""
-        raw, others = packed
-        if not others:
-            return self._pack.unpack(raw)
-        values: list[Value] = [*self._pack.unpack(raw)]
-        for place, value in zip(self._others, others, strict=True):
-            values.insert(place, value)
-        return values
+    def split(self, values: Sequence[Value]) -> Split:
+        """What text and ports are made of: the integers of templates in their order, and the rest."""
+        return self._shown(values), self._others(values)
 
-    def bad_values(self, values: Sequence[Value]) -> int:
+    def bad_values(self, split: Split) -> int:
         """How many values are no numbers though they should be."""
-        return sum(one.is_number and one.text(values[one.place]) is None for line in self.lines for one in line.odd)
+        return sum(one.is_number and one.text(split[1][one.place]) is None for line in self.lines for one in line.odd)
 
-    def text(self, values: Sequence[Value], base: bytes, at: float, slow: Mapping[str, bytes]) -> dict[str, bytes]:
+    def text(self, split: Split, base: bytes, at: float, slow: Mapping[str, bytes]) -> dict[str, bytes]:
         """Family -> its lines; ``slow``: lines that lack only the time."""
         end = b" %d\n" % int(at * 1000)
-        flat = self._flat(values)
+        shown, others = split
         found: dict[str, bytes] = {}
         start = 0
         for family, head, template, places, odd in self.lines:
             begin = head + base
             if places:
-                stop = start + len(places)
-                chunk = begin + (template % flat[start:stop]).replace(NEXT, end + begin) + end
+                stop = start + places
+                chunk = begin + (template % shown[start:stop]).replace(NEXT, end + begin) + end
                 start = stop
             else:
-                texts = [(one.rest, one.text(values[one.place])) for one in odd]
+                texts = [(one.rest, one.text(others[one.place])) for one in odd]
                 chunk = b"".join([begin + rest + text + end for rest, text in texts if text is not None])
             if chunk:
                 found[family] = found[family] + chunk if family in found else chunk
@@ -149,52 +151,69 @@ class Shape:
         return found
 
 
-class SlowText:
-    """Lines of slow facts by family, without the time; ``small``: compressed."""
+def pack(split: Split) -> Split:
+    """The same in a fifth of the memory."""
+    for kind in "Qq":  # of a device that has negative numbers hardly any is over 2^63
+        try:
+            return array(kind, split[0]), split[1]
+        except OverflowError:
+            continue
+    return split
 
-    __slots__ = ("_small", "_text")
 
-    def __init__(self, text: Mapping[str, bytes], small: bool) -> None:
-        self._text: Mapping[str, bytes] = {} if small else dict(text)
-        sizes = tuple((family, len(chunk)) for family, chunk in text.items())
-        self._small = (sizes, zlib.compress(b"".join(text.values()))) if small else None
+class KeptText(Mapping[str, bytes]):
+    """Text by family that is made each time that it is asked for."""
 
-    def __call__(self) -> Mapping[str, bytes]:
-        if self._small is None:
-            return self._text
-        sizes, packed = self._small
-        found, at, whole = {}, 0, zlib.decompress(packed)
-        for family, size in sizes:
+    __slots__ = ()
+
+    def made(self) -> dict[str, bytes]:
+        """All of it."""
+        raise NotImplementedError
+
+    def __getitem__(self, family: str) -> bytes:
+        return self.made()[family]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.made())
+
+    def __len__(self) -> int:
+        return len(self.made())
+
+    def items(self) -> ItemsView[str, bytes]:
+        return self.made().items()
+
+    def values(self) -> ValuesView[bytes]:
+        return self.made().values()
+
+
+class PackedText(KeptText):
+    """Text as it is, compressed."""
+
+    __slots__ = ("_packed", "_sizes")
+
+    def __init__(self, text: Mapping[str, bytes]) -> None:
+        self._sizes = tuple((family, len(chunk)) for family, chunk in text.items())
+        self._packed = zlib.compress(b"".join(text.values()), 1)
+
+    def made(self) -> dict[str, bytes]:
+        found, at, whole = {}, 0, zlib.decompress(self._packed)
+        for family, size in self._sizes:
             found[family] = whole[at : at + size]
             at += size
         return found
 
 
-class TextView(Mapping[str, bytes]):
-    """The text of one poll, made each time that it is asked for: a seventh of the memory."""
+class TextView(KeptText):
+    """The text of one repeated poll, made of its values."""
 
     __slots__ = ("_at", "_base", "_packed", "_shape", "_slow")
 
-    def __init__(self, shape: Shape, packed: Packed, base: bytes, at: float, slow: SlowText) -> None:
+    def __init__(self, shape: Shape, packed: Split, base: bytes, at: float, slow: Mapping[str, bytes]) -> None:
         self._shape, self._packed, self._base, self._at, self._slow = shape, packed, base, at, slow
 
-    def _all(self) -> dict[str, bytes]:
-        return self._shape.text(self._shape.unpack(self._packed), self._base, self._at, self._slow())
-
-    def __getitem__(self, family: str) -> bytes:
-        return self._all()[family]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-    def items(self) -> ItemsView[str, bytes]:
-        return self._all().items()
-
-    def values(self) -> ValuesView[bytes]:
-        return self._all().values()
+    def made(self) -> dict[str, bytes]:
+        shown, others = self._packed
+        return self._shape.text((tuple(shown), others), self._base, self._at, self._slow)
 
 
 class PortsView(Mapping[str, Port]):
@@ -202,7 +221,7 @@ class PortsView(Mapping[str, Port]):
 
     __slots__ = ("_at", "_packed", "_shape", "_slow")
 
-    def __init__(self, shape: Shape, packed: Packed, slow: Mapping[str, Sequence[Value]], at: float) -> None:
+    def __init__(self, shape: Shape, packed: Split, slow: Mapping[str, Sequence[Value]], at: float) -> None:
         self._shape = shape
         self._packed = packed
         self._slow = slow  # metric -> values in order of the ports
@@ -210,12 +229,13 @@ class PortsView(Mapping[str, Port]):
 
     def __getitem__(self, name: str) -> Port:
         place, number = self._shape.port_numbers[name]
-        values, places, slow = self._shape.unpack(self._packed), self._shape.port_places, self._slow
+        ranks, slow = self._shape.port_ranks, self._slow
+        numbers, others = self._packed
 
         def read(metric: str) -> Value:
-            if metric in places:
-                at = places[metric][place]
-                return None if at == MISSING else values[at]
+            if metric in ranks:
+                at = ranks[metric][place]
+                return None if at is None else numbers[at] if at >= 0 else others[-1 - at]
             return slow[metric][place] if metric in slow else None
 
         return build_port(read, number, name, self._at)
@@ -321,14 +341,14 @@ def _extracted_text(tag: int, kind: str, tries: Sequence[Extract], value: Value)
     return None if found is None else format_value(found).encode()
 
 
-def merge(lines: Sequence[Lines]) -> tuple[Lines, ...]:
-    """Neighbours of one family and kind as one."""
+def merge(lines: Sequence[Lines], ranks: Mapping[int, int]) -> tuple[Family, ...]:
+    """Neighbours of one family and kind as one; odd lines know their place among the others of `Split`."""
     found = []
     for (family, _), group in groupby(lines, lambda line: (line.family, bool(line.odd))):
         same = list(group)
-        places = tuple(place for line in same for place in line.places)
-        odd = tuple(one for line in same for one in line.odd)
-        found.append(Lines(family, same[0].head, NEXT.join(line.template for line in same), places, odd))
+        odd = tuple(one._replace(place=-1 - ranks[one.place]) for line in same for one in line.odd)
+        template = b"" if odd else NEXT.join(line.template for line in same)
+        found.append(Family(family, same[0].head, template, sum(len(line.places) for line in same), odd))
     return tuple(found)
 
 

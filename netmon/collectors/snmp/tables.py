@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from netmon.collectors.snmp.index import Row, decode_index, lookup_labels, value_text
@@ -66,8 +67,12 @@ def number_text(tag: int, raw: Value, scale: float, offset: float) -> bytes | No
 
 def header(name: str, metric: Metric, note: str = "") -> bytes:
     """The HELP and TYPE lines of a family. Text becomes a gauge of 1, as snmp_exporter does it."""
-    text = (metric.help + note).replace("\\", r"\\").replace("\n", r"\n")
-    kind = "counter" if metric.type == "counter" and not note else "gauge"
+    return _header(name, metric.help + note, "counter" if metric.type == "counter" and not note else "gauge")
+
+
+@lru_cache(4096)  # the same for all devices
+def _header(name: str, text: str, kind: str) -> bytes:
+    text = text.replace("\\", r"\\").replace("\n", r"\n")
     return f"# HELP {name} {text}\n# TYPE {name} {kind}\n".encode()
 
 

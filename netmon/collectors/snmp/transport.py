@@ -47,6 +47,10 @@ GOOD = Head(V2C, b"", RESPONSE, 0, 0, 0, 0, 0)  # of a repeated reply: all that 
 REMEMBERED_IDS = 8192  # answered or given up lately: a reply to one of them is late, not unknown
 
 
+def _nobody(exchange: Exchange, head: Head | None, varbinds: list[VarBind]) -> None:
+    """Whom the end of an exchange is told that has been told."""
+
+
 class Transport:
     """Exchanges over shared sockets, by call-back: one ``done`` per exchange, with the reply or without."""
 
@@ -175,8 +179,11 @@ class Transport:
             self._stats["send_errors"] += 1
             if not isinstance(e, BlockingIOError):
                 exchange.reason = "unreachable"
-        waited_s = now - exchange.first_mono
-        wait = exchange.peer.wait_s(exchange.attempt, exchange.attempts, waited_s, exchange.timeout_s)
+        peer = exchange.peer
+        if exchange.attempt == 0 and exchange.attempts > 1 and not exchange.timeout_s:
+            wait = peer.rto_s  # what `wait_s` says of a first transmission
+        else:
+            wait = peer.wait_s(exchange.attempt, exchange.attempts, now - exchange.first_mono, exchange.timeout_s)
         self._wheel.set(exchange, wait)
 
     def _encode(self, exchange: Exchange, session: Session, now: float) -> bytes:
@@ -329,6 +336,8 @@ class Transport:
     def _accept(self, exchange: Exchange, head: Head, data: bytes, size: int, timed: bool) -> None:
         """``size`` of the datagram; ``timed``: the reply cannot be to an earlier transmission."""
         values = None
+        if exchange.listed is not None:
+            exchange.listed = data[head.start : head.end]
         try:
             if exchange.repeat is None or head.error_status:
                 varbinds = decode_varbinds(data, head.start, head.end, self._oids)
@@ -346,6 +355,10 @@ class Transport:
         values = repeat.read(step, data, head.start, head.end)
         if values is not None:
             self._stats["layout_hits"] += 1
+            return [], values
+        values = repeat.read_again(step, data, head.start, head.end)
+        if values is not None:
+            self._stats["layout_learnt"] += 1
             return [], values
         varbinds = decode_varbinds(data, head.start, head.end, self._oids)
         values = repeat.learn(step, data[head.start : head.end], varbinds)
@@ -368,6 +381,8 @@ class Transport:
             what = error_name(head.error_status) if head.error_status else f"{count} varbinds"
             self.trace("reply", exchange, size, now, what)
         self._forget(exchange)
+        done, exchange.done = exchange.done, _nobody  # the wheel may hold it for a while, and all that it leads to
         exchange.peer.answered(now, now - exchange.sent_mono if timed else None)
         exchange.values = values
-        exchange.done(exchange, head, varbinds)
+        done(exchange, head, varbinds)
+        exchange.values = exchange.listed = None

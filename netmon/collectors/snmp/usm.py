@@ -90,7 +90,7 @@ def extend_key(hash_name: str, key: bytes, engine_id: bytes, protocol: PrivProto
 class Keys:
     """One user's keys at one engine; without a protocol it neither signs nor encrypts."""
 
-    __slots__ = ("_auth_key", "_hash", "_priv_key", "_priv_protocol", "encrypts", "mac_bytes", "signs")
+    __slots__ = ("_aes", "_auth_key", "_hash", "_priv_key", "_priv_protocol", "encrypts", "mac_bytes", "signs")
 
     def __init__(
         self,
@@ -106,6 +106,7 @@ class Keys:
         self._auth_key = auth_key
         self._priv_protocol = priv
         self._priv_key = priv_key
+        self._aes: AES | None = None
 
     def mac(self, message: bytes) -> bytes:
         """The MAC over a whole message whose own place for it is filled with zeros (RFC 3414, 6.3.1)."""
@@ -122,8 +123,7 @@ class Keys:
             plain += bytes(-len(plain) % DES_BLOCK)
         else:
             params = (salt & 0xFFFFFFFFFFFFFFFF).to_bytes(SALT_BYTES, "big")
-        context = self._cipher(boots, time_s, params).encryptor()
-        return context.update(plain) + context.finalize(), params
+        return self._cipher(boots, time_s, params).encryptor().update(plain), params  # whole blocks, or a stream
 
     def decrypt(self, encrypted: bytes, boots: int, time_s: int, params: bytes) -> bytes:
         """The plaintext, with what padding the sender put there. Raises UsmError; a wrong key gives rubbish instead."""
@@ -131,8 +131,7 @@ class Keys:
             raise UsmError(f"{len(params)} bytes of privacy parameters")
         if self._is_des and len(encrypted) % DES_BLOCK:
             raise UsmError("ciphertext is no whole number of DES blocks")
-        context = self._cipher(boots, time_s, params).decryptor()
-        return context.update(encrypted) + context.finalize()
+        return self._cipher(boots, time_s, params).decryptor().update(encrypted)
 
     @property
     def _is_des(self) -> bool:
@@ -143,7 +142,9 @@ class Keys:
         if self._is_des:
             pre_iv = int.from_bytes(key[8:16], "big") ^ int.from_bytes(params, "big")
             return Cipher(TripleDES(key[:8] * 3), CBC(pre_iv.to_bytes(8, "big")))  # three equal keys are single DES
-        return Cipher(AES(key), CFB(boots.to_bytes(4, "big") + time_s.to_bytes(4, "big") + params))
+        if self._aes is None:
+            self._aes = AES(key)
+        return Cipher(self._aes, CFB(boots.to_bytes(4, "big") + time_s.to_bytes(4, "big") + params))
 
 
 class KeyRing:
