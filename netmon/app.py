@@ -8,54 +8,51 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import os
 import signal
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from netmon import exposition
 from netmon.alerts.amfeed import AlertmanagerFeed
 from netmon.alerts.catalog import load_catalog
 from netmon.alerts.faults import recall
 from netmon.alerts.incidents import Book
-from netmon.alerts.messages import summaries
 from netmon.alerts.notify import Notifier
-from netmon.alerts.plan import plan
 from netmon.alerts.rules import Evaluator, limits, threshold_figures
+from netmon.answers import Answers
 from netmon.api_client import socket_path
 from netmon.clock import Clock
 from netmon.collectors.mqtt.ingest import Ingest
 from netmon.collectors.mqtt.plan import routes_of
 from netmon.collectors.probes.prober import Prober
-from netmon.collectors.snmp.engine import Engine, Target
+from netmon.collectors.snmp.engine import Engine
 from netmon.collectors.snmp.poller import Poller
 from netmon.collectors.snmp.profiles import Profiles, load_profiles
 from netmon.collectors.trap_socket import TrapSocket
 from netmon.collectors.traps import Traps, own_engine_id
 from netmon.desk import Desk
-from netmon.errors import CollectError, NetmonError, Problem, Refused
+from netmon.errors import Problem
 from netmon.history.linesamples import LineSamples
-from netmon.history.sensormeans import Curve, SensorMeans, Share
-from netmon.history.spool import Spool, SpoolError
-from netmon.history.store import Store, StoreError
+from netmon.history.sensormeans import SensorMeans
+from netmon.history.spool import Spool
+from netmon.history.store import Store
+from netmon.housekeeping import Housekeeping
 from netmon.influx import InfluxWriter
-from netmon.influx_lines import Network, sample_line, snapshot_lines
+from netmon.influx_lines import Network
 from netmon.inventory import Loaded
-from netmon.metrics import SelfMetrics, build_registry
-from netmon.model import Device, Incident, Inventory, LineSample, PollResult, Probe
+from netmon.metrics import SelfMetrics
 from netmon.pipeline import KEEP_CLOSED_S, Pipeline
+from netmon.polls import Polls
 from netmon.reload import Reloader
 from netmon.scheduler import Scheduler
 from netmon.selfreport import SelfReport
 from netmon.selfwatch import collect_rarely, spared_collector
-from netmon.sensor_means import SensorMean
 from netmon.snmp_page import SnmpPage
 from netmon.state import State
+from netmon.steps import Steps
 from netmon.systemd import Notify, handed_over
 from netmon.topology import Topology
 from netmon.trap_intake import TrapIntake
@@ -64,14 +61,8 @@ from netmon.web.server import serve
 from netmon.words import load_words
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
-HEARTBEAT_S = 10.0  # DESIGN.md, Storage: what happened after the last one is unknown, not up
 LEAST_DRAIN_S = 1.0
-SAVE_VIEWS_S = 60.0
-SAMPLES_AT_ONCE = 5000
-TIDY_S = 86400.0
-SYS_UPTIME = (1, 3, 6, 1, 2, 1, 1, 3, 0)  # SNMPv2-MIB sysUpTime.0: every agent has it
 
 
 class App:
@@ -85,7 +76,10 @@ class App:
         self.self_metrics = SelfMetrics()
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloads: set[asyncio.Task[list[Problem]]] = set()
-        self._reloader = Reloader(self)
+        self.reloader = Reloader(self)
+        self.housekeeping = Housekeeping(self)
+        self.polls = Polls(self)
+        self.steps = Steps(self)
         self._failed = False
         self._stop_by_mono = float("-inf")  # known when the stop begins; a start that fails drains nothing
 
@@ -94,10 +88,13 @@ class App:
         self._install_signals()  # first: a SIGHUP that comes too early must not end the daemon
         loaded, profiles = await asyncio.to_thread(self.prepare)
         async with contextlib.AsyncExitStack() as stack:
-            await self._start_outputs(loaded, stack)
-            await self._start_inputs(loaded, profiles, stack)
+            await self._open(loaded)
+            await self._start_outputs(stack)
+            await self._start_judging(stack)
+            await self._start_web(stack)
+            await self._start_inputs(profiles, stack)
             stack.enter_context(spared_collector())
-            self._reloader.started.set()
+            self.reloader.started.set()
             self.systemd.ready(f"watching {len(loaded.inventory.sites)} sites")
             log.info(
                 "started sites=%d listen=%s:%d", len(loaded.inventory.sites), self.config.web.host, self.config.web.port
@@ -116,18 +113,18 @@ class App:
 
     # --- start -------------------------------------------------------------------------------------------------------
 
-    async def _start_outputs(self, loaded: Loaded, stack: contextlib.AsyncExitStack) -> None:
-        config, inventory = loaded.config, loaded.inventory
-        self.config = config
-        folder = Path(config.state_dir)
-        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+    async def _open(self, loaded: Loaded) -> None:
+        self.config = loaded.config
+        await asyncio.to_thread(Path(self.config.state_dir).mkdir, mode=0o700, parents=True, exist_ok=True)
         self.words = load_words()
-        self.state = State(inventory)
-        self.topology = Topology(inventory)
+        self.state = State(loaded.inventory)
+        self.topology = Topology(loaded.inventory)
         health = self.state.health
         health.started_at = health.last_reload_at = self.clock.now()
         health.config_hash = loaded.hash
 
+    async def _start_outputs(self, stack: contextlib.AsyncExitStack) -> None:
+        config, folder = self.config, Path(self.config.state_dir)
         self.store = Store(folder / "netmon.db")
         stack.push_async_callback(self.store.close)
         await self.store.open(self.clock.now())
@@ -138,67 +135,58 @@ class App:
         stack.push_async_callback(asyncio.to_thread, self.spool.close)
         self.influx: InfluxWriter | None = None
         if config.influx.url:
-            self.influx = InfluxWriter(config.influx, self.spool, inventory, self.clock)
+            self.influx = InfluxWriter(config.influx, self.spool, self.state.inventory, self.clock)
             self.influx.start()
             stack.push_async_callback(self._stop_influx, self.influx)
         self.network = Network() if config.influx.url and config.influx.network else None
-
         contacts = lambda: self.state.inventory.contacts  # noqa: E731
         self.notifier = Notifier(config, self.store, self.clock, contacts, self._count_message)
         await self.notifier.start()
         stack.push_async_callback(self._close_notifier)
 
+    async def _start_judging(self, stack: contextlib.AsyncExitStack) -> None:
+        config, state = self.config, self.state
         rules = load_catalog()
-        found = limits(rules, inventory, config.alerts.thresholds)
-        self.state.gauges.replace("thresholds", threshold_figures(rules, found))
+        found = limits(rules, state.inventory, config.alerts.thresholds)
+        state.gauges.replace("thresholds", threshold_figures(rules, found))
         remembered = await self.store.load_incidents(self.clock.now() - KEEP_CLOSED_S)
-        self.state.incidents = {incident.id: incident for incident in remembered}
+        state.incidents = {incident.id: incident for incident in remembered}
         # What was lost before stays lost since then: else all of it would look lost together, as if a node had failed.
-        self.state.verdicts = recall(remembered, self.topology)
-        book = Book(config, remembered, await self.store.next_incident_id())
+        state.verdicts = recall(remembered, self.topology)
         self.pipeline = Pipeline(
-            self.state,
+            state,
             self.topology,
             config,
             self.clock,
             Evaluator(rules, found),
-            book,
+            Book(config, remembered, await self.store.next_incident_id()),
             poll_now=lambda device: self.scheduler.poll_now(device),
             broker_connected=self.broker_connected,
         )
         self.pipeline.fold.remember(await self.samples.recall(self.clock.now()))
         for view in (await asyncio.to_thread(self.spool.load_views)).values():
             self.pipeline.fold.sensor(view)
-        self.desk = Desk(self.state, self.pipeline, self.store, self.clock)
+        self.desk = Desk(state, self.pipeline, self.store, self.clock)
         await self.desk.load()
         stack.push_async_callback(self._last_step)
-        self.feed = AlertmanagerFeed(
-            config,
-            self.clock,
-            lambda: list(self.state.incidents.values()),
-            self._describe,
-            self._count_message,
-        )
-        await self._start_web(stack)
+        incidents = lambda: list(self.state.incidents.values())  # noqa: E731
+        self.feed = AlertmanagerFeed(config, self.clock, incidents, self.steps.describe, self._count_message)
 
     async def _start_web(self, stack: contextlib.AsyncExitStack) -> None:
-        registry = build_registry(self.state, self.self_metrics)
-        self._registry = registry
-        app = create_app(self.state, self, self.config, self.words)
+        app = create_app(self.state, Answers(self), self.config, self.words)
         web = self.config.web
         await stack.enter_async_context(serve(app, web.host, web.port))
         await stack.enter_async_context(serve(app, uds=socket_path(self.config)))
 
-    async def _start_inputs(self, loaded: Loaded, profiles: Profiles, stack: contextlib.AsyncExitStack) -> None:
-        config, inventory = loaded.config, loaded.inventory
-        loop = asyncio.get_running_loop()
+    async def _start_inputs(self, profiles: Profiles, stack: contextlib.AsyncExitStack) -> None:
+        config, inventory = self.config, self.state.inventory
         self.engine = Engine(config.snmp, self.clock)
         await self.engine.start()
         stack.push_async_callback(self.engine.close)
         self.poller = Poller(self.engine, profiles, config.snmp, self.clock)
         self.snmp_page = SnmpPage(self.engine, self.clock, config.snmp)
-        self.scheduler = Scheduler(self._poll, self._take_poll, self.clock, config.snmp.interval_s)
-        self.prober = Prober(config.probe, self.clock, self.pipeline.take_reach, self._snmp_probe)
+        self.scheduler = Scheduler(self.polls.poll, self.polls.take, self.clock, config.snmp.interval_s)
+        self.prober = Prober(config.probe, self.clock, self.pipeline.take_reach, self.polls.probe)
         look = lambda device: self.scheduler.poll_now(device, again=True)  # noqa: E731
         self.intake = TrapIntake(self.pipeline, config.traps.poll_gap_s, self.clock, look, self.prober.check_now)
         self.traps = Traps(config.traps, self.clock, self.intake.take, own_engine_id(config.state_dir))
@@ -211,10 +199,10 @@ class App:
                 self.spool,
                 self.clock,
                 self.pipeline.take_readings,
-                loop,
+                asyncio.get_running_loop(),
             )
         self.report = SelfReport(self)
-        self.take_targets(inventory)
+        self.polls.take_targets(inventory)
         stack.push_async_callback(self._cancel_tasks)
         self._spawn("scheduler", self.scheduler.run())
         await self.prober.start()
@@ -225,8 +213,8 @@ class App:
         stack.callback(self.traps.close)
         self.traps.start([TrapSocket(sock) for sock in handed_over("netmon-traps")])
         self._spawn("loop meter", self.report.meter.run())
-        self._spawn("steps", self._steps())
-        self._spawn("housekeeping", self._housekeeping())
+        self._spawn("steps", self.steps.run())
+        self._spawn("housekeeping", self.housekeeping.run())
         self._spawn("collector", collect_rarely())
         self._spawn("alertmanager feed", self.feed.run())
 
@@ -248,20 +236,15 @@ class App:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # --- the running daemon ------------------------------------------------------------------------------------------
+    def _count_message(self, channel: str, result: str) -> None:
+        self.self_metrics.notifications.labels(channel, result).inc()
 
-    async def _steps(self) -> None:
-        while True:
-            await self.pipeline.wait()
-            await self._step()
+    def broker_connected(self) -> bool | None:
+        if not self.config.mqtt.host:
+            return None
+        return bool(self.ingest and self.ingest.connected)
 
-    async def _step(self) -> None:
-        changes = await self.pipeline.step()
-        if self.network:
-            self.network.look(self.state.verdicts, self.state.inventory, self.clock.now())
-        intents = plan(changes, self.state, self.config, self.notifier.record, self.clock.now(), self.words)
-        await self.store.commit_step(changes, intents, self.state.verdicts, self.clock.now())
-        self.notifier.submit(intents)
+    # --- stop ---------------------------------------------------------------------------------------------------------
 
     def _left_s(self) -> float:
         """What is left of the drain time: all that stops has it together, as systemd waits for all of it."""
@@ -275,171 +258,10 @@ class App:
 
     async def _last_step(self) -> None:
         """What arrived before the stop is still judged, committed and told within the drain time."""
-        if not self._reloader.started.is_set():
+        if not self.reloader.started.is_set():
             return  # it could not start: nothing was seen that could be judged
-        await self._step()
-        self.pipeline.close_means()
-        await self._save_samples()
-        await self._save_views()
-
-    async def _housekeeping(self) -> None:
-        saved = tidy_mono = self.clock.mono()
-        while True:
-            if step := self.clock.check_step():
-                self.self_metrics.clock_steps.inc()
-                log.warning("system clock stepped step_s=%.3f", step)
-                self.pipeline.clock_stepped(step)
-            now = self.clock.now()
-            await self.store.heartbeat(now)
-            await self._save_samples()
-            if self.clock.mono() >= tidy_mono:
-                tidy_mono = self.clock.mono() + (TIDY_S if await self._tidy(now) else 0.0)
-            if self.clock.mono() - saved >= SAVE_VIEWS_S:
-                saved = self.clock.mono()
-                await self._save_views()
-            self.report.write()
-            self.systemd.alive()
-            await asyncio.sleep(min(HEARTBEAT_S, (self.systemd.watchdog_s or 60.0) / 3))
-
-    async def _tidy(self, now: float) -> bool:
-        """Drop what is too old; False if there is more of it for the next time."""
-        self.notifier.record.keep_only(self.state.incidents, now - KEEP_CLOSED_S)
-        try:
-            await self.store.tidy(now)
-            return await self.samples.forget(now - self.config.history.line_samples_s)
-        except NetmonError as error:
-            log.error("old rows not removed error=%s", error)
-            return True
-
-    async def _save_samples(self) -> None:
-        """What the disk refuses waits in memory for the next time; the store's heartbeat says that it does."""
-        with contextlib.suppress(SpoolError):
-            await self._spool_network(())
-        await self._save_all(self.pipeline.samples, self._save_lines)
-        await self._save_all(self.pipeline.means, self._save_means)
-
-    async def _save_lines(self, batch: Sequence[LineSample]) -> None:
-        await self._spool_network(batch)  # first: what is written there twice is one point
-        await self.samples.save(batch)
-
-    async def _save_means(self, batch: Sequence[SensorMean]) -> None:
-        inventory, limits = self.state.inventory, {}
-        for mean in batch:
-            sensor = inventory.sensors.get(mean.sensor)
-            if sensor is not None:
-                kind = inventory.sensor_types[sensor.type]
-                limits[mean.sensor] = kind.comply_min, kind.comply_max
-        await self.means.save(batch, limits, self.clock.now())
-
-    async def _save_all(self, waiting: deque[T], save: Callable[[Sequence[T]], Awaitable[None]]) -> None:
-        while batch := list(itertools.islice(waiting, SAMPLES_AT_ONCE)):
-            try:
-                await save(batch)
-            except (SpoolError, StoreError):
-                return
-            for sample in batch:
-                if waiting and waiting[0] is sample:  # else it was dropped meanwhile
-                    waiting.popleft()
-
-    async def _spool_network(self, samples: Sequence[LineSample]) -> None:
-        """What the history database is to know of the network. Raises SpoolError."""
-        if (network := self.network) is None:
-            return
-        state, now = self.state, self.clock.now()
-        if network.due(now):
-            verdicts, polls = list(state.verdicts.values()), list(state.polls.values())
-            network.lines += await asyncio.to_thread(snapshot_lines, verdicts, polls, state.inventory, now)
-        noted, network.lines = network.lines, []
-        lines = noted + [sample_line(sample, state.inventory) for sample in samples]
-        try:
-            if lines:
-                await asyncio.to_thread(self.spool.put_parcel, lines, now)
-        except SpoolError:
-            network.lines[:0] = noted
-            raise
-
-    async def _save_views(self) -> None:
-        try:
-            await asyncio.to_thread(self.spool.save_views, list(self.state.sensors.values()))
-        except NetmonError as error:
-            log.error("sensor views not saved error=%s", error)
-
-    def broker_connected(self) -> bool | None:
-        if not self.config.mqtt.host:
-            return None
-        return bool(self.ingest and self.ingest.connected)
-
-    # --- polls -------------------------------------------------------------------------------------------------------
-
-    async def _poll(self, device: Device) -> PollResult:
-        credential = self.state.inventory.credentials[device.credential]
-        return await self.poller.poll(device, credential)
-
-    def _take_poll(self, result: PollResult) -> None:
-        self.self_metrics.poll_time.observe(result.duration_s)
-        if not result.ok:
-            self.self_metrics.poll_failures.labels(result.reason).inc()
-        for reason in result.failed.values():
-            self.self_metrics.poll_tables_failed.labels(reason).inc()
-        self.pipeline.take_poll(result)
-
-    def _describe(self, incident: Incident) -> dict[str, str]:
-        zone = ZoneInfo(self.config.timezone)
-        return summaries(incident, self.state, self.words, self.config, zone, self.clock.now())
-
-    def _count_message(self, channel: str, result: str) -> None:
-        self.self_metrics.notifications.labels(channel, result).inc()
-
-    async def _snmp_probe(self, probe: Probe) -> float:
-        """Round trip of one cheap SNMP request, for targets where nothing else is open."""
-        for device in self.state.inventory.devices.values():
-            if device.address == probe.address:
-                credential = self.state.inventory.credentials[device.credential]
-                before = self.clock.mono()
-                await self.engine.get(Target(device.address, device.port, credential, device.id), [SYS_UPTIME])
-                return self.clock.mono() - before
-        raise CollectError("no_device", f"no device at {probe.address} to probe with SNMP")
-
-    def take_targets(self, inventory: Inventory) -> None:
-        """Probe and poll exactly what the inventory holds."""
-        probes: dict[str, Probe] = {line.id: line.probe for line in inventory.lines.values()}
-        probes |= {node.id: node.probe for node in inventory.nodes.values() if node.probe}
-        parents = {target: self.topology.parents_of_target(target) for target in probes}
-        self.prober.set_targets(probes, parents)
-        self.scheduler.set_devices(inventory.devices, self.config.snmp.interval_s)
-        self.poller.keep_only(inventory.devices)
-        self.traps.set_inventory(inventory, self.config.address_map)
-
-    # --- what the pages ask for (web.Actions) ------------------------------------------------------------------------
-
-    async def reload(self) -> list[Problem]:
-        """Take a new configuration over, or say what is wrong with it."""
-        return await self._reloader.reload()
-
-    def page(self) -> bytes:
-        return exposition.page(self.state, self._registry)
-
-    def site_page(self, site: str) -> bytes | None:
-        return exposition.site_page(self.state, site)
-
-    def rest_page(self) -> bytes:
-        return exposition.rest_page(self.state, self.self_metrics)
-
-    async def snmp(self, target: str, modules: Sequence[str], auth: str) -> bytes:
-        """What snmp_exporter would tell of a device."""
-        if not self._reloader.started.is_set():
-            raise Refused(503, "netmon is starting")
-        known = self.poller.profiles.modules
-        return await self.snmp_page.text(self.state.inventory, known, target, modules, auth)
-
-    async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
-        return await self.samples.read(line, since, until, step)
-
-    async def sensor_means(self, sensors: Sequence[str], since: float, until: float) -> dict[str, Curve]:
-        return await self.means.read(sensors, since, until)
-
-    async def sensor_month(self, month: str) -> list[Share]:
-        return await self.means.month(month)
+        await self.steps.step()
+        await self.housekeeping.save_rest()
 
     # --- signals -----------------------------------------------------------------------------------------------------
 
@@ -457,6 +279,6 @@ class App:
         self.stopping.set()
 
     def _reload_signal(self) -> None:
-        task = asyncio.create_task(self.reload(), name="reload")
+        task = asyncio.create_task(self.reloader.reload(), name="reload")
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)

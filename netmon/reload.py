@@ -103,7 +103,7 @@ class Reloader:
         app.feed.set_config(app.config)
         if following.profiles is not None:  # else devices need not be learnt anew
             app.poller.set_profiles(following.profiles)
-        app.take_targets(inventory)
+        app.polls.take_targets(inventory)
         if app.ingest:
             app.ingest.set_routes(routes_of(inventory), inventory)
         if app.influx:

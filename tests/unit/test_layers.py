@@ -120,7 +120,11 @@ EDGES = {  # module or package -> its room; what is in different rooms never mee
     "web": "web",
 }
 WIRING = (
+    "answers",
     "app",
+    "housekeeping",
+    "polls",
+    "steps",
     "reload",
     "selfreport",
     "cli",

@@ -1,0 +1,65 @@
+"""What the daemon answers its pages (web.context.Actions)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netmon import exposition
+from netmon.desk import Desk
+from netmon.errors import Problem, Refused
+from netmon.history.sensormeans import Curve, Share
+from netmon.metrics import build_registry
+from netmon.model import LineSample
+
+if TYPE_CHECKING:
+    from netmon.app import App
+
+
+class Answers:
+    """Of one running daemon; the three pages of metrics are rendered in a thread."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._registry = build_registry(app.state, app.self_metrics)
+
+    @property
+    def desk(self) -> Desk:
+        """What people do."""
+        return self._app.desk
+
+    async def reload(self) -> list[Problem]:
+        """Take a new configuration over, or say what is wrong with it."""
+        return await self._app.reloader.reload()
+
+    def page(self) -> bytes:
+        """The text of /metrics."""
+        return exposition.page(self._app.state, self._registry)
+
+    def site_page(self, site: str) -> bytes | None:
+        """The text of /metrics/sites/{site}."""
+        return exposition.site_page(self._app.state, site)
+
+    def rest_page(self) -> bytes:
+        """The text of /metrics/self."""
+        return exposition.rest_page(self._app.state, self._app.self_metrics)
+
+    async def snmp(self, target: str, modules: Sequence[str], auth: str) -> bytes:
+        """What snmp_exporter would tell of a device."""
+        app = self._app
+        if not app.reloader.started.is_set():
+            raise Refused(503, "netmon is starting")
+        known = app.poller.profiles.modules
+        return await app.snmp_page.text(app.state.inventory, known, target, modules, auth)
+
+    async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
+        """What is kept of one line."""
+        return await self._app.samples.read(line, since, until, step)
+
+    async def sensor_means(self, sensors: Sequence[str], since: float, until: float) -> dict[str, Curve]:
+        """Five-minute means of some sensors."""
+        return await self._app.means.read(sensors, since, until)
+
+    async def sensor_month(self, month: str) -> list[Share]:
+        """A month's means within the limits of a regulation."""
+        return await self._app.means.month(month)
