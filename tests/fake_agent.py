@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from netmon.collectors.snmp.course import Asked, Recorder, Repeat
-from netmon.collectors.snmp.engine import Columns, PollStats, Repeated, Target
+from netmon.collectors.snmp.engine import AS_CONFIGURED, Columns, Manner, PollStats, Repeated, Target
 from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.modules import Oid, parse_oid
 from netmon.collectors.snmp.pdu import GET, GET_BULK, VarBind, encode_varbind
@@ -66,8 +66,10 @@ class FakeAgent:
         for key in [key for key in self.objects if key[: len(root)] == root]:
             del self.objects[key]
 
-    async def get(self, target: Target, oids: Sequence[Oid], *, recorder: Recorder | None = None) -> list[VarBind]:
-        asked = Asked(GET, 0, tuple(oids))
+    async def get(
+        self, target: Target, oids: Sequence[Oid], *, manner: Manner = AS_CONFIGURED, recorder: Recorder | None = None
+    ) -> list[VarBind]:
+        asked = Asked(GET, 0, tuple(oids), manner.context)
         if recorder is not None and asked in recorder.answers:
             return recorder.answers[asked]
         self.asked += oids
@@ -90,7 +92,13 @@ class FakeAgent:
         return found
 
     async def repeat(
-        self, target: Target, repeat: Repeat, go: Callable[[tuple[Value, ...]], bool], *, budget_s: float | None = None
+        self,
+        target: Target,
+        repeat: Repeat,
+        go: Callable[[tuple[Value, ...]], bool],
+        *,
+        budget_s: float | None = None,
+        manner: Manner = AS_CONFIGURED,
     ) -> Repeated:
         values: list[Value] = []
         answers: dict[Asked, list[VarBind]] = {}
@@ -128,9 +136,10 @@ class FakeAgent:
         *,
         budget_s: float | None = None,
         max_repetitions: int | None = None,
+        manner: Manner = AS_CONFIGURED,
         recorder: Recorder | None = None,
     ) -> Columns:
-        asked = Asked(GET_BULK, 0, tuple(columns))
+        asked = Asked(GET_BULK, 0, tuple(columns), manner.context)
         known = recorder.answers.get(asked) if recorder is not None else None
         if known is None:
             self.asked += columns

@@ -10,7 +10,6 @@ from collections.abc import Callable
 import pytest
 
 from netmon.clock import Clock
-from netmon.collectors.snmp.course import Recorder
 from netmon.collectors.snmp.engine import Columns, Target
 from netmon.collectors.snmp.modules import Oid, parse_oid
 from netmon.collectors.snmp.pdu import VarBind
@@ -33,7 +32,7 @@ COUNTING = {C32: 2**32, GAUGE: 2**32, C64: 2**64}
 class PlainAgent(FakeAgent):
     """One whose polls are never recorded, so that each goes the general way."""
 
-    async def get(self, target: Target, oids: list[Oid], *, recorder: Recorder | None = None) -> list[VarBind]:  # type: ignore[override]
+    async def get(self, target: Target, oids: list[Oid], **options: object) -> list[VarBind]:  # type: ignore[override]
         return await super().get(target, oids)
 
     async def columns(self, target: Target, columns: list[Oid], **options: object) -> Columns:  # type: ignore[override]

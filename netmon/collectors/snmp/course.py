@@ -27,6 +27,7 @@ class Asked(NamedTuple):
     pdu_type: int
     repetitions: int  # of a GETBULK, else 0
     oids: tuple[Oid, ...]
+    context: str = ""  # v3 only; empty: the credential's own
 
 
 class Step(NamedTuple):
@@ -40,7 +41,7 @@ class Step(NamedTuple):
 class Course:
     """All steps, each after its parent; the first is answered before the others are sent."""
 
-    __slots__ = ("__weakref__", "after", "roots", "starts", "steps")
+    __slots__ = ("__weakref__", "after", "contexts", "roots", "starts", "steps")
 
     def __init__(self, steps: tuple[Step, ...]) -> None:
         self.steps = steps
@@ -50,6 +51,7 @@ class Course:
         for step in steps:
             starts.append(at)
             at += len(step.names.sizes)
+        self.contexts = frozenset(step.asked.context for step in steps)
         self.starts = tuple(starts)  # where the values of each step begin among those of all
 
 

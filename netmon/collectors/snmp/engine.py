@@ -11,7 +11,7 @@ import contextlib
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from netmon.clock import Clock
@@ -34,15 +34,21 @@ from netmon.config import SnmpConfig
 from netmon.errors import CollectError
 from netmon.model import Credential
 
-__all__ = ["Columns", "Engine", "Manner", "PollStats", "Repeated", "Target", "Walk"]
+__all__ = ["AS_CONFIGURED", "Columns", "Engine", "Manner", "PollStats", "Repeated", "Target", "Walk"]
 
 
 class Manner(NamedTuple):
-    """How one call differs from the configuration. ``unsorted``: rows may come in any order, each once."""
+    """How one call differs from the configuration and the credential.
+
+    ``unsorted``: rows may come in any order, each once. ``any_source``: replies may come from another address or port
+    than was asked. ``context`` (v3 only): instead of the credential's.
+    """
 
     retries: int | None = None
     timeout_s: float | None = None
     unsorted: bool = False
+    any_source: bool = False
+    context: str = ""
 
 
 AS_CONFIGURED = Manner()
@@ -184,19 +190,26 @@ class Engine:
         return Columns(walk.rows, walk.failed, stats)
 
     async def repeat(
-        self, target: Target, repeat: Repeat, go: Callable[[tuple[Value, ...]], bool], *, budget_s: float | None = None
+        self,
+        target: Target,
+        repeat: Repeat,
+        go: Callable[[tuple[Value, ...]], bool],
+        *,
+        budget_s: float | None = None,
+        manner: Manner = AS_CONFIGURED,
     ) -> Repeated:
         """Go a recorded course again: its first request, and if ``go`` says so of the values, all others at once.
 
         Raises CollectError when the agent does not answer at all.
         """
         began = self._clock.mono()
-        link = await self._link(target, AS_CONFIGURED)
-        if not link.known:
+        links = {c: await self._link(target, manner._replace(context=c)) for c in repeat.course.contexts}
+        if not all(link.known for link in links.values()):
             return Repeated(None, {})
-        run = RepeatRun(link, repeat, go)
+        run = RepeatRun(links, repeat, go)
         await run.run(self._budget_s(budget_s))
-        stats = PollStats(link.requests, link.timeouts, link.varbinds, self._clock.mono() - began, link.peer.srtt_s)
+        link = run.first
+        stats = PollStats(run.requests, run.timeouts, run.varbinds, self._clock.mono() - began, link.peer.srtt_s)
         values = run.values
         if values is not None:
             return Repeated(values, {}, False, stats)
@@ -224,11 +237,15 @@ class Engine:
         return peer
 
     async def _link(self, target: Target, manner: Manner) -> Link:
+        if manner.context and target.credential.version == "3":
+            target = target._replace(credential=replace(target.credential, context_name=manner.context))
         peer = await self.peer(target)
         retries = self._config.retries if manner.retries is None else manner.retries
-        timeout_s = manner.timeout_s or 0.0
         session = self._session(target) if target.credential.version == "3" else None
-        return Link(self._transport, self._requests, peer, target, retries, self.stats, timeout_s, session)
+        return Link(
+            self._transport, self._requests, peer, target, retries, self.stats, manner.timeout_s or 0.0, session,
+            manner.context, manner.any_source,
+        )  # fmt: skip
 
     def _session(self, target: Target) -> Session:
         key = target.host, target.port, target.credential

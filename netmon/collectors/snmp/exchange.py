@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from netmon.collectors.snmp.course import Repeat
 from netmon.collectors.snmp.layout import Value
@@ -28,9 +29,9 @@ class Exchange:
     """One request until its reply or the end of its attempts. ``reason`` says why none counted."""
 
     __slots__ = (
-        "attempt", "attempts", "community", "done", "due", "first_mono", "id", "lane", "listed", "messages", "over",
-        "peer", "port", "reason", "repeat", "repeated", "request", "sent_mono", "session", "step", "tag", "timeout_s",
-        "values", "version",
+        "any_source", "attempt", "attempts", "community", "done", "due", "first_mono", "id", "lane", "listed",
+        "messages", "over", "peer", "port", "reason", "repeat", "repeated", "request", "sent_mono", "session", "step",
+        "tag", "timeout_s", "values", "version",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +54,7 @@ class Exchange:
         self.tag = tag  # the caller's own
         self.timeout_s = 0.0  # 0: the configured one
         self.session = session  # v3 only
+        self.any_source = False  # a reply may come from another address or port than was asked
         self.attempt = 0
         self.id = 0  # of the request; v3 has another one for each message that carries it
         # v3: msgID -> whether that message only asked who the agent is
@@ -71,6 +73,10 @@ class Exchange:
         self.step = 0
         self.values: tuple[Value, ...] | None = None
         self.listed: bytes | None = None  # where it is not None: the varbind list of the reply, as it came
+
+    def came_from(self, source: Any) -> bool:
+        """Whether a reply may come from there."""
+        return self.any_source or bool(source[:2] == self.peer.address[:2])
 
     @property
     def introduced(self) -> bool:

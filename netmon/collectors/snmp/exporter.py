@@ -74,7 +74,12 @@ class Exporter:
             scrape = _Scrape(
                 module=module,
                 target=target,
-                manner=Manner(module.retries, module.timeout_s, module.allow_nonincreasing_oids),
+                manner=Manner(
+                    module.retries,
+                    module.timeout_s,
+                    module.allow_nonincreasing_oids,
+                    module.use_unconnected_udp_socket,
+                ),
                 ends_mono=ends_mono,
             )
             await self._ask(scrape)

@@ -75,6 +75,8 @@ class Link:
         stats: Counter[str],
         timeout_s: float = 0.0,  # 0: the configured one
         session: Session | None = None,  # for v3
+        context: str = "",  # where it is not the credential's own
+        any_source: bool = False,
     ) -> None:
         self.transport = transport
         self.peer = peer
@@ -87,6 +89,8 @@ class Link:
         self._stats = stats
         self._timeout_s = timeout_s
         self._session = session
+        self.context = context
+        self._any_source = any_source
         self._community = target.credential.community.reveal().encode()
 
     @property
@@ -124,6 +128,7 @@ class Link:
             self.peer, request, version, self._community, attempts or self._attempts, count, tag, self._session
         )
         exchange.timeout_s = self._timeout_s
+        exchange.any_source = self._any_source
         if listed:
             exchange.listed = b""
         self.transport.send(exchange)
@@ -143,6 +148,7 @@ class Link:
         exchange = Exchange(
             self.peer, request, self.version, self._community, self._attempts, done, None, self._session
         )
+        exchange.any_source = self._any_source
         exchange.repeat = repeat
         exchange.step = step
         self.transport.send(exchange)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from netmon.collectors.snmp.modules import (
@@ -44,6 +44,15 @@ class Plan:
     static_filters: tuple[StaticFilter, ...]
     dynamic_filters: tuple[DynamicFilter, ...]
     max_repetitions: int | None
+    contexts: Mapping[Oid, str]  # columns and instances that are read in an SNMPv3 context of their own
+    any_source: bool  # replies may come from another address than was asked
+
+    def by_context(self, oids: Iterable[Oid]) -> dict[str, list[Oid]]:
+        """What is asked in each context; the credential's own is the empty one."""
+        found: dict[str, list[Oid]] = {}
+        for oid in oids:
+            found.setdefault(self.contexts.get(oid, ""), []).append(oid)
+        return found
 
 
 def _instances(metric: Metric, module: Module) -> list[Oid]:
@@ -66,6 +75,7 @@ def make_plan(profiles: Sequence[Profile]) -> Plan:
     single: dict[Oid, tuple[Oid, Oid]] = {}
     lookups: dict[Oid, set[Oid]] = {}
     helpers: dict[Oid, None] = {}  # columns that only labels or types come from
+    contexts: dict[Oid, str] = {}
     for profile in profiles:
         for module in profile.modules:
             for metric in module.metrics:
@@ -73,15 +83,21 @@ def make_plan(profiles: Sequence[Profile]) -> Plan:
                     continue
                 metrics[metric.name, metric.oid] = metric
                 slow[metric.oid] = is_slow(metric, profile.slow) and slow.get(metric.oid, True)
+                contexts.setdefault(metric.oid, profile.context_name)
                 for instance in _instances(metric, module):
                     single[instance] = (metric.oid, instance[len(metric.oid) :])
+                    contexts.setdefault(instance, profile.context_name)
                 wanted = [lookup.oid for lookup in metric.lookups if lookup.oid]
                 typed = [lookup.oid for lookup in metric.lookups if lookup.type in COMBINED_TYPES]
                 if metric.type in COMBINED_TYPES:
                     typed.append(metric.oid)
                 wanted += [(*oid[:-1], oid[-1] - 1) for oid in typed]
                 helpers.update(dict.fromkeys(wanted))
+                for oid in wanted:
+                    contexts.setdefault(oid, profile.context_name)
                 lookups.setdefault(metric.oid[:-1], set()).update(wanted)
+            for condition in module.dynamic_filters:
+                contexts.setdefault(condition.oid, profile.context_name)
     dynamic = tuple(f for profile in profiles for module in profile.modules for f in module.dynamic_filters)
     helpers.update(dict.fromkeys(f.oid for f in dynamic))
     columns_single = {column for column, _ in single.values()}
@@ -122,4 +138,6 @@ def make_plan(profiles: Sequence[Profile]) -> Plan:
         static_filters=tuple(f for module in modules for f in module.static_filters),
         dynamic_filters=dynamic,
         max_repetitions=min(limits) if limits else None,
+        contexts={oid: context for oid, context in contexts.items() if context},
+        any_source=any(module.use_unconnected_udp_socket for module in modules),
     )

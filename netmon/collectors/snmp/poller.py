@@ -14,7 +14,7 @@ from typing import Protocol
 from netmon.clock import Clock
 from netmon.collectors.snmp.ber import OidCache
 from netmon.collectors.snmp.course import Courses, Recorder, Repeat
-from netmon.collectors.snmp.engine import Columns, Repeated, Target
+from netmon.collectors.snmp.engine import Columns, Manner, Repeated, Target
 from netmon.collectors.snmp.facts import Facts, Rows, apply_filters, usable
 from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.modules import Oid
@@ -28,7 +28,7 @@ from netmon.config import SnmpConfig
 from netmon.errors import CollectError
 from netmon.model import Credential, Device, Figure, PollResult, Port
 from netmon.rates import follow_uptime
-from netmon.rawvalues import as_text
+from netmon.rawvalues import as_oid, as_text
 
 SYS_OBJECT_ID: Oid = (1, 3, 6, 1, 2, 1, 1, 2, 0)
 SYS_UPTIME: Oid = (1, 3, 6, 1, 2, 1, 1, 3, 0)
@@ -46,7 +46,7 @@ class Agent(Protocol):
     """What the poller needs of the engine."""
 
     def get(
-        self, target: Target, oids: Sequence[Oid], *, recorder: Recorder | None = None
+        self, target: Target, oids: Sequence[Oid], *, manner: Manner = ..., recorder: Recorder | None = None
     ) -> Awaitable[list[VarBind]]: ...
 
     def columns(
@@ -56,11 +56,18 @@ class Agent(Protocol):
         *,
         budget_s: float | None = None,
         max_repetitions: int | None = None,
+        manner: Manner = ...,
         recorder: Recorder | None = None,
     ) -> Awaitable[Columns]: ...
 
     def repeat(
-        self, target: Target, repeat: Repeat, go: Callable[[tuple[Value, ...]], bool], *, budget_s: float | None = None
+        self,
+        target: Target,
+        repeat: Repeat,
+        go: Callable[[tuple[Value, ...]], bool],
+        *,
+        budget_s: float | None = None,
+        manner: Manner = ...,
     ) -> Awaitable[Repeated]: ...
 
 
@@ -73,6 +80,7 @@ class _Run:
     started_at: float
     started_mono: float
     full: bool
+    manner: Manner
     asked: set[Oid] = field(default_factory=set)
     columns: dict[Oid, Rows] = field(default_factory=dict)
     failed: dict[Oid, str] = field(default_factory=dict)
@@ -129,6 +137,7 @@ class Poller:
             started_at=self._clock.now(),
             started_mono=self._clock.mono(),
             full=full or facts.plan is None or self._clock.now() >= facts.slow_due,
+            manner=self._manner(facts),
         )
         try:
             if facts.routine is not None and (result := await self._repeat(run, facts.routine)) is not None:
@@ -159,7 +168,8 @@ class Poller:
             return not uptime.rebooted
 
         run.requests = 1
-        found = await self._engine.repeat(run.target, way.repeat, go, budget_s=self._config.budget_s)
+        budget_s = self._config.budget_s
+        found = await self._engine.repeat(run.target, way.repeat, go, budget_s=budget_s, manner=run.manner)
         run.requests, run.timeouts, run.varbinds = found.stats.requests, found.stats.timeouts, found.stats.varbinds
         values = found.values
         if values is None or way.pick(values) != way.constant:
@@ -214,7 +224,7 @@ class Poller:
     async def _identify(self, run: _Run) -> None:
         """The first, cheap request: is it there, is it the same, was it restarted."""
         facts = run.facts
-        _, instances = facts.wanted(run.full)
+        instances = [oid for oid in facts.wanted(run.full)[1] if facts.plan and oid not in facts.plan.contexts]
         first = [*ALWAYS, *(IDENTITY if run.full else instances[: GET_SIZE - len(ALWAYS)])]
         values = await self._get(run, first)
         now = self._clock.now()
@@ -237,7 +247,7 @@ class Poller:
 
     def _learn_identity(self, facts: Facts, values: Mapping[Oid, VarBind]) -> None:
         found = values.get(SYS_OBJECT_ID)
-        oid = found.value if found is not None and isinstance(found.value, tuple) else ()
+        oid = as_oid(found.value) if found is not None else ()
         facts.sys_object_id = ".".join(map(str, oid))
         facts.sys_name = as_text(values[SYS_NAME].value) if SYS_NAME in values else ""
         chosen = self._profiles.choose(oid, facts.device.profiles, facts.device.kind)
@@ -246,6 +256,12 @@ class Poller:
             facts.plan = plan
             facts.slow_rows.clear()
             facts.shapes = {}
+
+    def _manner(self, facts: Facts) -> Manner:
+        """How the device is asked; as long as nobody knows what it is, as the profiles say that the inventory names."""
+        device = facts.device
+        plan = facts.plan or self._plan(self._profiles.choose((), device.profiles, device.kind))
+        return Manner(any_source=plan.any_source)
 
     def _plan(self, profiles: Sequence[Profile]) -> Plan:
         names = tuple(profile.name for profile in profiles)
@@ -262,7 +278,10 @@ class Poller:
         columns, instances = facts.wanted(run.full)
         run.read_at = self._clock.now()
         rest = [oid for oid in instances if oid not in run.asked]
-        await asyncio.gather(self._columns(run, columns), self._instances(run, rest))
+        await asyncio.gather(
+            *(self._columns(run, part, context) for context, part in plan.by_context(columns).items()),
+            *(self._instances(run, part, context) for context, part in plan.by_context(rest).items()),
+        )
         apply_filters(plan, run.columns, facts.slow_rows)
         if run.full:
             facts.routine = facts.full_way = None
@@ -277,7 +296,8 @@ class Poller:
             names = {oid for entry in changed for oid in plan.lookups.get(entry, ())}
             names |= {oid for oid in plan.slow_columns if oid[:-1] in changed}
             run.recorder.spoil()
-            await self._columns(run, sorted(names))
+            for context, part in plan.by_context(sorted(names)).items():
+                await self._columns(run, part, context)
             apply_filters(plan, run.columns, facts.slow_rows)
             facts.learn(run.columns, run.failed, names)
             self._rename(run)
@@ -286,18 +306,19 @@ class Poller:
     def _rename(self, run: _Run) -> None:
         run.facts.rename(run.facts.values(run.columns), self.stats)
 
-    async def _get(self, run: _Run, oids: Sequence[Oid]) -> dict[Oid, VarBind]:
+    async def _get(self, run: _Run, oids: Sequence[Oid], context: str = "") -> dict[Oid, VarBind]:
         run.requests += 1
         run.asked.update(oids)
-        found = await self._engine.get(run.target, oids, recorder=run.recorder)
+        manner = run.manner._replace(context=context)
+        found = await self._engine.get(run.target, oids, manner=manner, recorder=run.recorder)
         run.varbinds += len(found)
         return usable({varbind.oid: varbind for varbind in found})
 
-    async def _instances(self, run: _Run, oids: Sequence[Oid]) -> None:
+    async def _instances(self, run: _Run, oids: Sequence[Oid], context: str) -> None:
         for start in range(0, len(oids), GET_SIZE):
             part = oids[start : start + GET_SIZE]
             try:
-                self._put(run, await self._get(run, part))
+                self._put(run, await self._get(run, part, context))
             except CollectError as error:
                 run.failed.update(dict.fromkeys(part, error.reason))
                 run.recorder.spoil()
@@ -309,9 +330,7 @@ class Poller:
                 column, index = plan.instances[oid]
                 run.columns.setdefault(column, {})[index] = varbind
 
-    async def _columns(self, run: _Run, columns: Sequence[Oid]) -> None:
-        if not columns:
-            return
+    async def _columns(self, run: _Run, columns: Sequence[Oid], context: str) -> None:
         plan = run.facts.plan
         left_s = self._config.budget_s - (self._clock.mono() - run.started_mono)
         try:
@@ -320,6 +339,7 @@ class Poller:
                 columns,
                 budget_s=max(left_s, 0.0),
                 max_repetitions=plan.max_repetitions if plan else None,
+                manner=run.manner._replace(context=context),
                 recorder=run.recorder,
             )
         except CollectError as error:

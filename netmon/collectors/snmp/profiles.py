@@ -19,7 +19,8 @@ from netmon.yamlcompose import Loader
 
 BUILTIN = Path(__file__).resolve().parents[2] / "profiles"
 GENERIC = "generic"  # lies under every other profile: ports are known only from here
-_NETMON_KEYS = "name match kinds modules slow hide fallback figures"
+MAX_CONTEXT_BYTES = 32  # RFC 3415, vacmContextName
+_NETMON_KEYS = "name match kinds modules slow hide fallback context_name figures"
 
 
 class Text(str):
@@ -40,6 +41,7 @@ class Profile:
 
     ``slow``: metrics read at the slow interval (text and lookups are slow anyway). ``hide``: metrics read for figures
     and joins only, not exposed. ``fallback``: 32-bit metric -> 64-bit metric that replaces it where a row has both.
+    ``context_name``: the SNMPv3 context that its objects are read in, where it is not the credential's.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Profile:
     slow: frozenset[str] = frozenset()
     hide: frozenset[str] = frozenset()
     fallback: Mapping[str, str] = field(default_factory=dict)
+    context_name: str = ""
     figures: tuple[FigureSpec, ...] = ()
 
     @property
@@ -163,9 +166,18 @@ def read_profiles(tree: object, file: str, stem: str) -> tuple[list[Profile], di
         slow=frozenset(slow),
         hide=frozenset(hide),
         fallback=fallback,
+        context_name=_context(reader, own),
         figures=figures,
     )
     return [profile], dict(parsed.modules), [*problems, *reader.problems]
+
+
+def _context(reader: Reader, own: Mapping[str, object]) -> str:
+    name = own.get("context_name") or ""
+    if isinstance(name, str) and len(name.encode()) <= MAX_CONTEXT_BYTES:
+        return str(name)
+    reader.problem(own, "netmon context_name", "not a context name", f"text of at most {MAX_CONTEXT_BYTES} bytes")
+    return ""
 
 
 def load_profiles(paths: Sequence[str] = (), builtin: Path = BUILTIN) -> Profiles:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from netmon.collectors.snmp.course import Asked, Repeat, decoded
 from netmon.collectors.snmp.layout import Value
@@ -22,11 +22,14 @@ class RepeatRun:
     Until the first is answered this is all in call-backs: a poll costs one future, one timer and no task of its own.
     """
 
-    def __init__(self, link: Link, repeat: Repeat, go: Callable[[Values], bool]) -> None:
-        self._link = link
+    def __init__(self, links: Mapping[str, Link], repeat: Repeat, go: Callable[[Values], bool]) -> None:
+        """``links``: one for each context of the course."""
+        self._links = [links[step.asked.context] for step in repeat.course.steps]
+        self.first = self._links[0]
+        self.requests = self.timeouts = self.varbinds = 0
         self._repeat = repeat
         self._go = go
-        self._requests = link.repeating(repeat)
+        self._requests = self.first.repeating(repeat)
         self._values: list[Values | None] = [None] * len(repeat.course.steps)
         self._others: dict[int, list[VarBind]] = {}  # good replies with other names than the course has
         self._ready = deque((0,))
@@ -72,12 +75,12 @@ class RepeatRun:
         finally:
             timer.cancel()
             for exchange in self._out:
-                self._link.transport.cancel(exchange)
+                self.first.transport.cancel(exchange)
 
     def _over(self) -> None:
         """The budget is."""
         first = next((exchange for exchange in self._out if exchange.step == 0), None)
-        self._finish(None if first is None else self._link.lost("timeout", first))
+        self._finish(None if first is None else self.first.lost("timeout", first))
 
     def _finish(self, error: Exception | None = None) -> None:
         if self._end is not None and not self._end.done():
@@ -90,7 +93,7 @@ class RepeatRun:
         ready, out, repeat = self._ready, self._out, self._repeat
         while ready and len(out) < DEVICE_IN_FLIGHT:
             number = ready.popleft()
-            exchange = self._link.send_step(repeat, number, self._requests[number], self._done)
+            exchange = self._links[number].send_step(repeat, number, self._requests[number], self._done)
             if not exchange.over:  # the engine was closed
                 out.add(exchange)
         if not out:
@@ -98,22 +101,22 @@ class RepeatRun:
 
     def _done(self, exchange: Exchange, head: Head | None, varbinds: list[VarBind]) -> None:
         self._out.discard(exchange)
-        number, values, link = exchange.step, exchange.values, self._link
-        link.requests += 1
-        link.timeouts += exchange.attempt
+        number, values = exchange.step, exchange.values
+        self.requests += 1
+        self.timeouts += exchange.attempt
         if values is not None:
-            link.varbinds += len(values)
+            self.varbinds += len(values)
             self._values[number] = values
             if number:
                 self._ready.extend(self._repeat.course.after[number])
             elif self._go(values):
                 self._ready.extend(self._repeat.course.roots)
         elif head is not None:
-            link.varbinds += len(varbinds)
+            self.varbinds += len(varbinds)
             if varbinds and not head.error_status:
                 self._others[number] = varbinds
         elif number == 0:
-            self._finish(link.lost(exchange.reason, exchange))
+            self._finish(self.first.lost(exchange.reason, exchange))
             return
         if self._ready or not self._out:
             self._pump()

@@ -52,7 +52,7 @@ class ColumnRun:
     def _pump(self) -> None:
         while self._ready and len(self._out) < DEVICE_IN_FLIGHT and not self._over:
             ask = self._ready.popleft()
-            asked = _asked(ask)
+            asked = self._asked(ask)
             if self._recorder is not None and asked in self._recorder.answers:
                 self._ready.extend(self._walk.reply(ask, 0, 0, list(self._recorder.answers[asked])))
                 continue
@@ -78,7 +78,7 @@ class ColumnRun:
             if self._recorder is not None:
                 self._recorder.spoil()
         elif self._recorder is not None:
-            step = self._recorder.take(_asked(ask), varbinds, exchange.listed or b"", ask.parent)
+            step = self._recorder.take(self._asked(ask), varbinds, exchange.listed or b"", ask.parent)
         if head is not None:
             following = self._walk.reply(ask, head.error_status, head.error_index, varbinds)
             for other in following:
@@ -108,6 +108,6 @@ class ColumnRun:
         self._doubtful.clear()
         self._pump()
 
-
-def _asked(ask: Ask) -> Asked:
-    return Asked(GET_BULK, ask.repetitions, tuple(ask.oids)) if ask.bulk else Asked(GET_NEXT, 0, tuple(ask.oids))
+    def _asked(self, ask: Ask) -> Asked:
+        kind, repetitions = (GET_BULK, ask.repetitions) if ask.bulk else (GET_NEXT, 0)
+        return Asked(kind, repetitions, tuple(ask.oids), self._link.context)

@@ -30,7 +30,7 @@ async def _chunk(link: Link, oids: Sequence[Oid], recorder: Recorder | None) -> 
     asking = [list(dict.fromkeys(oids))]
     while asking:
         names = asking.pop()
-        asked = Asked(GET, 0, tuple(names))
+        asked = Asked(GET, 0, tuple(names), link.context)
         if recorder is not None and asked in recorder.answers:
             reply = Reply(0, 0, recorder.answers[asked])
         else:

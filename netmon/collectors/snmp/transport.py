@@ -270,7 +270,7 @@ class Transport:
             or exchange.port is not port
             or exchange.version != V2C
             or exchange.community != community
-            or source[:2] != exchange.peer.address[:2]
+            or not exchange.came_from(source)
         ):
             return False
         try:
@@ -322,7 +322,7 @@ class Transport:
         if exchange is None or exchange.port is not port:
             self._stats["late" if number in self._past else "unknown_id"] += 1
             return None
-        if source[:2] != exchange.peer.address[:2]:
+        if not exchange.came_from(source):
             self._stats["wrong_source"] += 1
             return None
         return exchange
