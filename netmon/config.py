@@ -123,8 +123,17 @@ class AlertConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a ZNS template: a text with {blanks} (netmon/alerts/zns.py), and how long it may be."""
+
+    name: str
+    text: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
-    """A way to a person. ``kind``: apprise | http | alertmanager. ``url`` may hold tokens, hence a Secret."""
+    """A way to a person, or to an Alertmanager: netmon/alerts/channels. ``url`` may hold tokens, hence a Secret."""
 
     name: str
     kind: str
@@ -138,6 +147,19 @@ class Channel:
     headers: Mapping[str, Secret] = field(default_factory=dict)
     body: str = ""
     success: str = ""
+    template: str = ""  # zns only, as the following: the template's id at Zalo
+    parameters: tuple[Parameter, ...] = ()
+    token: Secret | None = None  # zalo_bot only
+
+
+@dataclass(frozen=True, slots=True)
+class ZaloConfig:
+    """The application at Zalo whose Official Account sends (channels of kind zalo_oa and zns)."""
+
+    app_id: str = ""
+    secret_key: Secret | None = None
+    refresh_token: Secret | None = None  # the first one; those that follow are kept in the state folder
+    token_url: str = "https://oauth.zaloapp.com/v4/oa/access_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +170,7 @@ class NotifyConfig:
     channels: Mapping[str, Channel] = field(default_factory=dict)
     retry_s: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0)
     noc_phone: str = ""
+    zalo: ZaloConfig = field(default_factory=ZaloConfig)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _STAMP = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]) ([01][0-9]|2[0-3]):[0-5][0-9]")
 _STAMP_TEXT = 'write it as "2026-12-24 07:00", local time'
 _PHONE = re.compile(r"\+?[0-9]{3,15}")
+_ZALO = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LIMITS = ("valid_min", "valid_max", "warn_above", "alarm_above", "warn_below", "alarm_below")
 _ORDER = (  # each pair must not fall
@@ -136,6 +137,10 @@ def read_contact(entry: Entry, name: str) -> Contact:
         channels=entry.texts("channels"),
         language=entry.text("language", choices=LANGUAGES),
         backup=entry.text("backup"),
+        zalo=entry.text("zalo", pattern=_ZALO, allowed="an id is letters and digits, as Zalo shows it"),
+        zalo_bot=entry.text(
+            "zalo_bot", pattern=_ZALO, allowed="an id is letters and digits, as the Bot's updates show it"
+        ),
     )
     entry.finish()
     return contact

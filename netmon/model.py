@@ -255,6 +255,8 @@ class Contact:
     channels: tuple[str, ...] = ()  # names from the config's notify.channels
     language: str = ""
     backup: str = ""  # contact told when nobody has taken what this one was told of
+    zalo: str = ""  # user id at the Official Account
+    zalo_bot: str = ""  # id of the chat with the Bot
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,20 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from netmon.addresses import AllowList, parse_listen, parse_pair
-from netmon.config import Channel, Config
+from netmon.alerts import zns
+from netmon.config import Channel, Config, NotifyConfig, Parameter
 from netmon.model import Secret
 from netmon.secrets_load import Secrets, harmless_header, harmless_server, harmless_url
 from netmon.yamlfile import Entry
 from netmon.yamlvalues import DURATION, suggest
 
-CHANNEL_KINDS = ("apprise", "http", "alertmanager")
+CHANNEL_KINDS = ("apprise", "http", "zalo_oa", "zns", "zalo_bot", "alertmanager")
+MOST_PARAMETER = 30  # what templates allow unless they say otherwise
+ZALO_URLS = {
+    "zalo_oa": "https://openapi.zalo.me/v3.0/oa/message/cs",
+    "zns": "https://business.openapi.zalo.me/message/template",
+    "zalo_bot": "https://bot-api.zaloplatforms.com",
+}
 LANGUAGES = ("vi", "en")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "Channel.kind": CHANNEL_KINDS,
@@ -69,10 +76,15 @@ _HOURS = re.compile(f"({_CLOCK}-{_CLOCK})?"), 'write it as "22:00-05:30", or "" 
 _PATTERNS = {
     "AlertConfig.quiet_hours": _HOURS,
     "AlertConfig.office_hours": _HOURS,
+    "ZaloConfig.token_url": (re.compile(r"https?://\S+"), "a URL begins with https://"),
     "AlertConfig.morning": (re.compile(f"({_CLOCK})?"), 'write it as "07:15", or "" for none'),
 }
 _FILES = ("ca_file", "cert_file", "key_file")
-_ONLY_HTTP = ("method", "headers", "body", "success")
+_ONLY = dict.fromkeys(("method", "headers", "body", "success"), "http") | {
+    "template": "zns",
+    "parameters": "zns",
+    "token": "zalo_bot",
+}
 _YEAR_S = 366 * 86400.0
 
 
@@ -108,6 +120,7 @@ class Settings:
         self._check_zone(str(values["timezone"]))
         self._check_targets(values["snmp"].allow_targets)
         self._check_listen(values["traps"].listen)
+        self._check_zalo(values["notify"])
         return Config(**values)
 
     def _fields(self, cls: type, entry: Entry, skip: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -195,24 +208,48 @@ class Settings:
         entry.thing = f'channel "{name}"'
         self.places[f"channel {name}"] = entry
         kind = entry.text("kind", required=True, choices=CHANNEL_KINDS)
-        harmless = harmless_server if kind == "alertmanager" else harmless_url
-        url = self.secrets.read(entry, "url", required=True, harmless=harmless)
+        usual = ZALO_URLS.get(kind, "")
+        harmless = harmless_server if usual or kind == "alertmanager" else harmless_url
+        url = self.secrets.read(entry, "url", required=not usual, harmless=harmless) or Secret(usual)
         headers = {}
         if head := entry.entry("headers"):
             for header in head.names():
                 value = self.secrets.read(head, header, required=True, harmless=harmless_header(header))
                 headers[header] = value or Secret("")
-        for key in _ONLY_HTTP:
-            if kind and kind != "http" and entry.has(key):
-                entry.problem(key, f'"{key}" is for channels of kind http only')
+        for key, owner in _ONLY.items():
+            if kind and kind != owner and entry.has(key):
+                entry.problem(key, f'"{key}" is for channels of kind {owner} only')
+            elif kind == owner and key in ("template", "parameters", "token") and not entry.has(key):
+                entry.problem(key, f'"{key}" is missing', f"a channel of kind {owner} needs it")
         success = entry.text("success")
         try:
             re.compile(success)
         except re.error as error:
             entry.problem("success", f'"success" is not a regular expression: {error}')
         values = {key: self._field(Channel, key, entry, Channel.__dataclass_fields__[key].default) for key in _SIMPLE}
+        values["parameters"] = self._parameters(entry)
         entry.finish()
-        return Channel(name, kind or "http", url or Secret(""), headers=headers, success=success, **values)
+        return Channel(name, kind or "http", url, headers=headers, success=success, **values)
+
+    def _parameters(self, channel: Entry) -> tuple[Parameter, ...]:
+        given, found = channel.entry("parameters"), []
+        for name in given.names() if given else ():
+            entry = given.entry(name) if given else None
+            if entry is None:
+                continue
+            entry.thing = f"{channel.thing} parameter {name}"
+            text = entry.text("text", required=True)
+            try:
+                unknown = [blank for blank in zns.blanks(text) if blank not in zns.BLANKS]
+            except ValueError:
+                unknown = [text]
+            if unknown:
+                allowed = f"allowed: {', '.join(f'{{{blank}}}' for blank in zns.BLANKS)}"
+                entry.problem("text", f'"text" cannot have {{{unknown[0]}}}', allowed)
+            most = int(entry.number("most", MOST_PARAMETER, low=1, high=2000, whole=True) or MOST_PARAMETER)
+            found.append(Parameter(name, text, most))
+            entry.finish()
+        return tuple(found)
 
     def _globs(self, key: str, patterns: tuple[str, ...], *, skip: Path) -> tuple[str, ...]:
         found: dict[str, None] = {}
@@ -248,6 +285,14 @@ class Settings:
                 allowed = 'allowed: such as "192.0.2.7", "192.0.2.8:1161", "[2001:db8::1]:1161", "198.51.100.0/24"'
                 self.places["snmp"].problem("allow_targets", f'"allow_targets": {error}', allowed)
 
+    def _check_zalo(self, notify: NotifyConfig) -> None:
+        account = notify.zalo
+        whole = account.app_id and account.secret_key is not None and account.refresh_token is not None
+        for name, channel in notify.channels.items():
+            if channel.kind in ("zalo_oa", "zns") and not whole:
+                text = f'"kind": {channel.kind} needs notify.zalo'
+                self.places[f"channel {name}"].problem("kind", text, "with app_id, secret_key and refresh_token")
+
     def _check_zone(self, name: str) -> None:
         try:
             zoneinfo.ZoneInfo(name)
@@ -257,4 +302,4 @@ class Settings:
             self.root.problem("timezone", f'"timezone" cannot be "{name}"', hint)
 
 
-_SIMPLE = ("form", "detail", "fallback", "method", "body", "per_minute", "burst")
+_SIMPLE = ("form", "detail", "fallback", "method", "body", "per_minute", "burst", "template", "token")

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from netmon import settings_load
-from netmon.config import Channel, Config
+from netmon.config import Channel, Config, NotifyConfig
 from netmon.model import Secret
 from netmon.reload import FIXED
 from netmon.yamlvalues import DURATION, SIZE, Measure
@@ -17,6 +17,8 @@ from tools.reference_words import SETTINGS
 def sections() -> dict[str, type]:
     """Key of a section of netmon.yml ("" = the top level) -> the dataclass that is its schema."""
     nested = {f.name: t for f in fields(Config) if is_dataclass(t := get_type_hints(Config)[f.name])}
+    hints = get_type_hints(NotifyConfig)
+    nested |= {f"notify.{f.name}": t for f in fields(NotifyConfig) if is_dataclass(t := hints[f.name])}
     return {"": Config, **cast("dict[str, type]", nested), "notify.channels.NAME": Channel}
 
 
@@ -82,6 +84,7 @@ _COMPOSITE = {
     "address_map": "prefix: prefix",
     "channels": "name: channel",
     "headers": "name: secret",
+    "parameters": "name: text, most",
 }
 
 

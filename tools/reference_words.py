@@ -93,9 +93,14 @@ SETTINGS = {
     "notify.channels": "Ways to people, see below.",
     "notify.retry": "Times between the attempts to send one message.",
     "notify.noc_phone": "Number of the NOC, in messages that say whom to call.",
+    "notify.zalo.app_id": "Number of the application at Zalo for Developers.",
+    "notify.zalo.secret_key": "Its secret key.",
+    "notify.zalo.refresh_token": "A refresh token for the Official Account. It works once: the pairs that follow are "
+    "kept in the state folder (`zalo-tokens.json`), until another token stands here.",
+    "notify.zalo.token_url": "Where tokens are refreshed.",
     "notify.channels.NAME.kind": "What is at the other end.",
     "notify.channels.NAME.url": "Where. As it may hold a token it comes by name; only a URL of this very machine "
-    "without user or password, or that of an Alertmanager, may stand here itself.",
+    "without user or password, that of an Alertmanager or of Zalo may stand here itself. Zalo's kinds know theirs.",
     "notify.channels.NAME.form": "Which text: for e-mail, for chat, or 160 plain characters.",
     "notify.channels.NAME.detail": "`full` adds addresses and models: for channels that stay inside.",
     "notify.channels.NAME.fallback": "Channel to use when this one fails.",
@@ -104,6 +109,10 @@ SETTINGS = {
     "notify.channels.NAME.method": "Method of the request (`http` only, as the following).",
     "notify.channels.NAME.headers": "Headers of the request.",
     "notify.channels.NAME.body": "Template of the request's body.",
+    "notify.channels.NAME.template": "Id of the template at Zalo (`zns` only).",
+    "notify.channels.NAME.parameters": "Parameters of the template: for each its `text` with blanks, and `most`, the "
+    "characters that the template lets it have (30 where it is not said).",
+    "notify.channels.NAME.token": "Token of the Bot (`zalo_bot` only).",
     "notify.channels.NAME.success": "Regular expression that must be found in the answer.",
     "web.host": "Address to listen on. Put a TLS proxy before any other than this machine's own.",
     "web.port": "Port to listen on.",

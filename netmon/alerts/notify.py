@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from netmon.alerts.bucket import Bucket
-from netmon.alerts.channels import Outgoing, apprise_channel, http
+from netmon.alerts.channels.ways import Ways, outgoing
 from netmon.alerts.plan_record import Record
 from netmon.clock import Clock
-from netmon.config import Channel, Config
+from netmon.config import Config
 from netmon.errors import CollectError
 from netmon.history.store import Store, StoreError
 from netmon.model import Contact, Intent
@@ -30,7 +30,6 @@ ATTEMPT_S = 60.0  # channels have time limits of their own; this is for one that
 RECORD_S = 2 * 86400.0  # longer than closed incidents are kept in the state: their end may still be news to somebody
 KEEP_TRYING_S = 6 * 3600.0  # older news than this is no news; its end is told all the same
 MAX_WAITING = 5000  # messages; more are recorded as failed: nobody reads five thousand messages
-SENDERS: Mapping[str, Callable[[Channel, Outgoing], None]] = {"apprise": apprise_channel.send, "http": http.send}
 
 
 class Notifier:
@@ -46,6 +45,7 @@ class Notifier:
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._config, self._store, self._clock = config, store, clock
+        self.ways = Ways(config)
         self._contacts, self._on_result = contacts, on_result
         self._max_waiting = max_waiting
         self._due: list[tuple[float, int, Intent]] = []
@@ -70,7 +70,7 @@ class Notifier:
         return {name: self._failing.get(name, False) for name in self._config.notify.channels}
 
     def set_config(self, config: Config) -> None:
-        self._config = config
+        self._config = self.ways.config = config
 
     async def start(self) -> None:
         """Begin to send, first what an earlier run left unsent."""
@@ -180,30 +180,15 @@ class Notifier:
     async def _send(self, intent: Intent) -> None:
         channel = self._config.notify.channels.get(intent.channel)
         contact = self._contacts().get(intent.contact)
-        if channel is None or contact is None or channel.kind not in SENDERS:
+        if channel is None or contact is None or not self.ways.leads_to_people(channel):
             what = f"contact {intent.contact}" if contact is None else f"channel {intent.channel}"
             raise CollectError("gone", f"{what} is no longer configured", retryable=False)
-        message = Outgoing(
-            id=intent.id,
-            thread=f"incident-{intent.incident}" if intent.incident else "",
-            subject=intent.subject,
-            body=intent.body,
-            at=intent.created_at,
-            name=contact.name,
-            email=contact.email,
-            phone=contact.phone,
-        )
-        send = SENDERS[channel.kind]
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(ATTEMPT_S):
-                await loop.run_in_executor(self._threads, send, channel, message)
-        except CollectError:
-            raise
+                await loop.run_in_executor(self._threads, self.ways.send, channel, outgoing(intent, contact))
         except TimeoutError:
             raise CollectError("timeout", f"channel {channel.name}: no end within {ATTEMPT_S:.0f} s") from None
-        except Exception as error:  # noqa: BLE001  a plugin failed in a way of its own; its text may hold secrets
-            raise CollectError("crashed", f"channel {channel.name}: {type(error).__name__}") from None
 
     async def _failed(self, intent: Intent, error: CollectError) -> None:
         waits = self._config.notify.retry_s

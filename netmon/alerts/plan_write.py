@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
+from netmon.alerts import zns
 from netmon.alerts.brief import render_morning
 from netmon.alerts.messages import Message, render
 from netmon.alerts.messages_digest import render_digest
-from netmon.alerts.messages_facts import Texts
+from netmon.alerts.messages_facts import Scene, Texts
 from netmon.alerts.plan_people import Reader, why_text
 from netmon.alerts.plan_storm import Storm
 from netmon.config import Channel, Config
@@ -34,20 +35,27 @@ class Writer:
         told = change == "closed" or reader.why == "told"
         why = words.text("why.told") if told else why_text(reader, self.state.inventory, words)
 
+        special = change if change in ("flapping", "escalated") else ""
+        news = Change("closed" if change == "closed" else "opened", incident, self.now)
+
         def text(channel: Channel) -> Message:
-            return render(
-                Change("closed" if change == "closed" else "opened", incident, self.now),
+            found = render(
+                news,
                 self.state,
                 words,
                 self.config,
-                channel.form,
+                form_of(channel),
                 contact,
                 zone=self.zone,
                 now=self.now,
                 detail=channel.detail,
                 why=why,
-                special=change if change in ("flapping", "escalated") else "",
+                special=special,
             )
+            if channel.kind != "zns":
+                return found
+            scene = Scene(incident, self.state, words, self.config, contact, self.zone, self.now)
+            return zns.parameters(channel.parameters, found, zns.facts(news, scene, special), contact.name)
 
         reason = f"{change} told to {reader.why}"
         return self._intents(contact, key, incident.id, change, stage, reason, text)
@@ -59,18 +67,19 @@ class Writer:
         words = self.words(contact)
 
         def text(channel: Channel) -> Message:
-            return render_digest(
+            found = render_digest(
                 changes,
                 mine,
                 storm,
                 self.state,
                 words,
                 self.config,
-                channel.form,
+                form_of(channel),
                 contact,
                 zone=self.zone,
                 now=self.now,
             )
+            return zns.parameters(channel.parameters, found, {}, contact.name) if channel.kind == "zns" else found
 
         key = f"digest-{storm.kind}-{storm.began_at:.0f}-{storm.number}"
         if storm.kind == "storm":
@@ -87,14 +96,18 @@ class Writer:
 
         def text(channel: Channel) -> Message:
             return render_morning(
-                mine, self.state, words, self.config, channel.form, contact, zone=self.zone, now=self.now
+                mine, self.state, words, self.config, form_of(channel), contact, zone=self.zone, now=self.now
             )
 
         intents = self._intents(
             contact, f"morning-{at:.0f}", 0, "digest", f"morning {at:.0f} 0", "brief of the day", text
         )
         channels = self.config.notify.channels
-        return [i for i in intents if i.channel in channels and channels[i.channel].form != "sms"]
+        return [
+            i
+            for i in intents
+            if i.channel in channels and form_of(channels[i.channel]) != "sms" and channels[i.channel].kind != "zns"
+        ]  # each message of a template is paid for
 
     def _intents(
         self,
@@ -156,13 +169,22 @@ def _cuts_off(incident: Incident, state: State) -> bool:
     return incident.subject.kind == "netmon" or (node is not None and node.kind in ("core", "uplink"))
 
 
+def form_of(channel: Channel) -> str:
+    """Which text a channel carries: Zalo is a chat, whatever its ``form`` says."""
+    return "short" if channel.kind in ("zalo_oa", "zalo_bot", "zns") else channel.form
+
+
 def address(channel: Channel, contact: Contact) -> str:
     """Where a message goes on this channel; "" where the channel's own URL says it (a chat room)."""
-    return {"long": contact.email, "sms": contact.phone}.get(channel.form, "")
+    own = {"zalo_oa": contact.zalo, "zalo_bot": contact.zalo_bot, "zns": contact.phone}
+    return own.get(channel.kind, {"long": contact.email, "sms": contact.phone}.get(channel.form, ""))
 
 
 def unusable(channel: Channel, contact: Contact) -> str:
     """Why this contact cannot be reached on this channel; "" if he can."""
     if channel.kind == "alertmanager":
         return "Alertmanager is fed with every incident, not with messages to people"
-    return "the contact has no phone" if channel.form == "sms" and not contact.phone else ""
+    needs = {"zalo_oa": "zalo id", "zalo_bot": "zalo_bot id", "zns": "phone"}.get(channel.kind, "")
+    if not needs and channel.form == "sms":
+        needs = "phone"
+    return f"the contact has no {needs}" if needs and not address(channel, contact) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from netmon import inventory
+from netmon.alerts import zns
 from netmon.alerts.brief import render_morning
 from netmon.alerts.messages import Message, kind_of, render
 from netmon.alerts.messages_digest import render_digest
+from netmon.alerts.messages_facts import Scene
 from netmon.alerts.plan_storm import Storm
+from netmon.config import Parameter
 from netmon.model import AlertState, Area, Cause, Change, Contact, Incident, Site, Subject, labels
 from netmon.state import State
 from netmon.vietnamese import SMS_LENGTH, SMS_SAFE, sms_text
@@ -83,6 +87,21 @@ def test_the_brief_of_the_morning() -> None:
     compare("morning", page(briefs))
 
 
+def test_parameters_of_a_template() -> None:
+    """What the template of docs/how-to/zalo.md gets of each kind of news."""
+    texts = {"so": ("{id}", 10), "diem": ("{where}", 60), "viec": ("{state}, {cause}", 60), "tin": ("{text}", 100)}
+    wanted = [Parameter(name, text, most) for name, (text, most) in texts.items()]
+    found = []
+    for language in ("vi", "en"):
+        for name, change in sorted(CASES.items()):
+            scene = Scene(change.incident, state(), WORDS[language], CONFIG, TECHNICIAN, ZONE, change.at)
+            chat = tell(change, WORDS[language], "short")
+            body = zns.parameters(wanted, chat, zns.facts(change, scene, ""), TECHNICIAN.name).body
+            assert all(len(text) <= texts[key][1] for key, text in json.loads(body).items())
+            found.append(f"{language} {name}: {body}")
+    compare("zns", "\n".join(found) + "\n")
+
+
 def test_message_with_details_and_links() -> None:
     change = CASES["line"]
     message = render(
@@ -121,6 +140,7 @@ def test_no_golden_file_is_left_over() -> None:
         "digest_started",
         "digest_quiet",
         "morning",
+        "zns",
     }
     assert {path.stem for path in HERE.glob("*.txt")} == known
 

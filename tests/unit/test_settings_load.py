@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netmon.config import Config
+from netmon.config import Config, Parameter
 from netmon.errors import ConfigError
 from netmon.inventory import Loaded, load
 from netmon.secrets_load import harmless_server, harmless_url
@@ -48,8 +48,13 @@ notify:
           per_minute: 6, burst: 2,
           headers: {Authorization: {env: "AUTH"}, Content-Type: "application/json"}, body: "{}", success: "ok|1"}
     am: {kind: "alertmanager", url: "http://am.example.invalid:9093"}
+    oa: {kind: "zalo_oa"}
+    zns: {kind: "zns", template: "301", parameters: {diem: {text: "{where}", most: 60}, so: {text: "{id}"}}}
+    bot: {kind: "zalo_bot", token: {env: "TOKEN"}, url: "http://127.0.0.1:1"}
+  zalo: {app_id: "1", secret_key: {env: "AUTH"}, refresh_token: {env: "TOKEN"}, token_url: "http://127.0.0.1:1/t"}
 web: {host: "0.0.0.0", port: 80, token: {env: "TOKEN"}, public_url: "https://x.invalid"}
 """
+ZALO = "zalo: {app_id: '1', secret_key: {env: AUTH}, refresh_token: {env: AUTH}}"
 ENVIRON = {"MQTT": "pw", "URL": "https://user:pw@sms", "AUTH": "Bearer x", "TOKEN": "tok"}
 
 
@@ -98,6 +103,9 @@ def test_every_field_can_be_set(write: Callable[[str], Path]) -> None:
     sms = config.notify.channels["sms"]
     assert (sms.form, sms.detail, sms.fallback, sms.method, sms.success) == ("sms", "full", "am", "PUT", "ok|1")
     assert sms.headers["Content-Type"].reveal() == "application/json"
+    zns = config.notify.channels["zns"]
+    assert zns.parameters == (Parameter("diem", "{where}", 60), Parameter("so", "{id}", 30))
+    assert zns.url.reveal() == "https://business.openapi.zalo.me/message/template"
     assert Path(config.state_dir).name == "var"
 
 
@@ -194,6 +202,24 @@ def test_the_units_state_directory_wins(write: Callable[[str], Path]) -> None:
         (
             "notify: {channels: {a: {kind: apprise, url: 'json://127.0.0.1', body: x}}}",
             'channel "a": "body" is for channels of kind http only',
+        ),
+        (
+            "notify: {channels: {a: {kind: zalo_oa}}}",
+            'channel "a": "kind": zalo_oa needs notify.zalo; with app_id, secret_key and refresh_token',
+        ),
+        ("notify: {channels: {a: {kind: zalo_bot}}}", 'channel "a": "token" is missing; a channel of kind zalo_bot'),
+        ("notify: {channels: {a: {kind: zalo_bot, token: x}}}", 'channel "a": "token" holds the value itself'),
+        (
+            "notify: {channels: {a: {kind: zns, parameters: {}}}, " + ZALO + "}",
+            'channel "a": "template" is missing; a channel of kind zns needs it',
+        ),
+        (
+            "notify: {channels: {a: {kind: zns, template: x, parameters: {p: {text: '{who}'}}}}, " + ZALO + "}",
+            'channel "a" parameter p: "text" cannot have {who}; allowed: {id}, {title}',
+        ),
+        (
+            "notify: {channels: {a: {kind: http, url: 'http://127.0.0.1', template: x}}}",
+            'channel "a": "template" is for channels of kind zns only',
         ),
         (
             "notify: {channels: {a: {kind: http, url: 'http://127.0.0.1', success: '('}}}",

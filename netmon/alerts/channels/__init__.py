@@ -1,4 +1,4 @@
-"""Ways to people: apprise's services, a generic HTTP template, Alertmanager. One function each."""
+"""Ways to people: apprise's services, Zalo, a generic HTTP template, Alertmanager. One function each."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Outgoing:
     name: str = ""
     email: str = ""
     phone: str = ""
+    zalo: str = ""
+    zalo_bot: str = ""
 
 
 def plain_reason(error: Exception) -> str:
