@@ -52,7 +52,7 @@ def broker(tmp_path: Path, spawn: Callable[..., subprocess.Popen[bytes]]) -> Bro
 class Running:
     """An ingest and the loop it delivers to."""
 
-    def __init__(self, config: MqttConfig, folder: Path, topics: list[str], spool: type[Spool]) -> None:
+    def __init__(self, config: MqttConfig, folder: Path, topics: list[str], spool: type[Spool] = Spool) -> None:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
