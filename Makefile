@@ -11,10 +11,10 @@ SOAK_DIR ?= build/soak
 SEED ?= $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit live soak bench scenarios rules dashboards clean
+.PHONY: help demo test check unit live soak bench bench-incidents scenarios rules dashboards clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 demo: $(VENV)/.demo ## run netmon on a simulated province; ARGS="--duration 60" ends by itself
 	@$(BIN)/netmon demo $(ARGS)
@@ -47,6 +47,10 @@ soak: $(VENV)/.test ## new counterexamples, the database away for a minute, then
 bench: $(VENV)/.test ## measure (20 minutes), write bench/results and docs; ARGS="snmp --only cpu" for a part
 	@sh tools/servers.sh
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-incidents: $(VENV)/.test ## from fault to message beside Prometheus and Alertmanager (40 minutes); ARGS="--quick" takes 6
+	@sh tools/servers.sh
+	@$(BIN)/python -m bench incidents $(ARGS)
 
 scenarios: $(VENV)/.test ## 1500 faults in virtual time: how soon known, the matrix of causes; bench/results/causes.json
 	@$(BIN)/python -m bench causes $(ARGS)

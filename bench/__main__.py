@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import causes, mqtt, snmp
+from bench import causes, incidents, mqtt, snmp
 from bench.children import BenchError
 from bench.report import PAGE, ROOT, Options, provenance, say, write_results, write_section
 
@@ -28,12 +28,14 @@ class Topic(NamedTuple):
     parts: Mapping[str, Callable[[Options], Mapping[str, Any]]]
     page: Callable[[Mapping[str, Any]], str]
     file: Path = PAGE  # where the section stands
+    make: str = "bench"  # the make target that measures it; of its own: only when asked for
 
 
 TOPICS = {
     "snmp": Topic(snmp.PARTS, snmp.page),
     "mqtt": Topic(mqtt.PARTS, mqtt.page),
-    "causes": Topic(causes.PARTS, causes.page, causes.PAGE),
+    "causes": Topic(causes.PARTS, causes.page, causes.PAGE, "scenarios"),
+    "incidents": Topic(incidents.PARTS, incidents.page, make="bench-incidents"),
 }
 
 
@@ -66,24 +68,34 @@ def run(name: str, topic: Topic, only: Sequence[str], options: Options, command:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=f"what to measure, of {', '.join(TOPICS)}; else all")
+    usual = [name for name, topic in TOPICS.items() if topic.make == "bench"]
+    said = f"what to measure, of {', '.join(TOPICS)}; else {', '.join(usual)}"
+    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=said)
     parser.add_argument("--only", default="", metavar="PART,...", help="only these parts; nothing is written")
     parser.add_argument("--quick", action="store_true", help="a small trial run; nothing is written")
     parser.add_argument("--seed", type=int, default=20250701, help="of the simulated values")
     given = parser.parse_args(argv)
     logging.disable(logging.INFO)
     only = [part for part in given.only.split(",") if part]
-    wanted = given.topics or list(TOPICS)
+    wanted = given.topics or usual
     known = {part for name in wanted if name in TOPICS for part in TOPICS[name].parts}
     if wrong := [*(set(wanted) - TOPICS.keys()), *(set(only) - known)]:
         parser.error(f"there is no {', '.join(wrong)}; topics: {', '.join(TOPICS)}; parts: {', '.join(sorted(known))}")
-    args = " ".join(map(shlex.quote, sys.argv[1:] if argv is None else argv))
-    command = f'make bench ARGS="{args}"' if args else "make bench"
+    command = _command(given.topics, sys.argv[1:] if argv is None else argv)
     options = Options(given.seed, given.quick)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that all children are ended
     for name in wanted:
         run(name, TOPICS[name], only, options, command)
     return 0
+
+
+def _command(topics: Sequence[str], argv: Sequence[str]) -> str:
+    """What to type to have the same measured again."""
+    target, args = "bench", list(argv)
+    if len(topics) == 1 and TOPICS[topics[0]].make != "bench":
+        target = TOPICS[topics[0]].make
+        args.remove(topics[0])
+    return f'make {target} ARGS="{" ".join(map(shlex.quote, args))}"' if args else f"make {target}"
 
 
 if __name__ == "__main__":

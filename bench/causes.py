@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bench import detection
@@ -23,16 +23,23 @@ def measure_detection(options: Options) -> dict[str, Any]:
 
 def measure_scenarios(options: Options) -> dict[str, Any]:
     """Each province has a seed of its own."""
+    seeds = range(options.seed, options.seed + (1 if options.quick else SEEDS))
+    total, by_seed = score_of(seeds, 60 if options.quick else FAULTS)
+    counts = {name: _nested(getattr(total, name)) for name in COUNTED}
+    return {**total.figures(), "by_seed": by_seed, "counts": counts, "kinds": _kinds(total)}
+
+
+def score_of(seeds: Iterable[int], faults: int) -> tuple[Score, dict[str, dict[str, float]]]:
+    """All provinces together, and the figures of each by seed."""
     total, by_seed = Score(), {}
-    for seed in range(options.seed, options.seed + (1 if options.quick else SEEDS)):
-        one = run(seed, 60 if options.quick else FAULTS)
+    for seed in seeds:
+        one = run(seed, faults)
         by_seed[str(seed)] = one.figures()
         say(f"causes: seed {seed}: {one.figures()}")
         for note in one.notes:
             say(f"causes: {note}")
         total.add(one)
-    counts = {name: _nested(getattr(total, name)) for name in COUNTED}
-    return {**total.figures(), "by_seed": by_seed, "counts": counts, "kinds": _kinds(total)}
+    return total, by_seed
 
 
 PARTS: dict[str, Callable[[Options], Mapping[str, Any]]] = {

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,37 +70,38 @@ def daemon(snmp_port: int, stamp_port: int, interval: str) -> Iterator[Daemon]:
     """A daemon that is ready, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="netmon-bench-") as folder:
         place = Path(folder)
-        port = _free_port()
+        port = free_port()
         config = _write(place, snmp_port, stamp_port, port, interval)
-        log = place / "log"
-        with log.open("wb") as out:
-            argv = (sys.executable, "-m", "netmon.cli", "run", "--config", str(config))
-            child = subprocess.Popen(argv, cwd=ROOT, stdout=out, stderr=out)
-        try:
-            running = Daemon(port, place)
-
-            def ready() -> bool:
-                if child.poll() is not None:
-                    raise BenchError(f"the daemon ended by itself: {log.read_text(errors='replace')[-800:]}")
-                return running.get("/-/ready")[0] == 200
-
-            wait_for(ready, START_S, "the daemon is ready")
+        running = Daemon(port, place)
+        argv = (sys.executable, "-m", "netmon.cli", "run", "--config", str(config))
+        with child("the daemon", argv, place / "log", lambda: running.get("/-/ready")[0] == 200):
             yield running
-        finally:
-            child.terminate()
-            end(child)
+
+
+@contextmanager
+def child(name: str, argv: Sequence[str], log: Path, ready: Callable[[], bool]) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that is ready, until the block ends. Raises BenchError where it ends before, or is not in time."""
+    with log.open("wb") as out:
+        popen = subprocess.Popen(argv, cwd=ROOT, stdout=out, stderr=out)
+    try:
+
+        def there() -> bool:
+            if popen.poll() is not None:
+                raise BenchError(f"{name} ended by itself: {log.read_text(errors='replace')[-800:]}")
+            return ready()
+
+        wait_for(there, START_S, f"{name} is ready")
+        yield popen
+    finally:
+        popen.terminate()
+        end(popen)
 
 
 def _write(place: Path, snmp_port: int, stamp_port: int, port: int, interval: str) -> Path:
-    sample = ROOT / "inventory"
-    files = ["areas.yml", "nodes.yml", "sensor_types.yml", "decoders.yml", "sensors-town.yml", "contacts.yml"]
-    files += [f"sites/{path.name}" for path in sorted((sample / "sites").glob("*.yml"))]
-    (place / "sites").mkdir()
-    for name in files:
-        text = (sample / name).read_text(encoding="utf-8")
-        (place / name).write_text(_PROBE.sub("", text) if name == "nodes.yml" else text, encoding="utf-8")
-    credential = {"version": "2c", "community": {"file": str(_secret(place, "community", COMMUNITY))}}
-    known = re.findall(r'^ +- id: "([^"]+)"', (sample / "credentials.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    files = copy_sample(place)
+    credential = {"version": "2c", "community": {"file": str(secret(place, "community", COMMUNITY))}}
+    text = (ROOT / "inventory" / "credentials.yml").read_text(encoding="utf-8")
+    known = re.findall(r'^ +- id: "([^"]+)"', text, re.MULTILINE)
     (place / "credentials.yml").write_text(json.dumps({"credentials": [{"id": n, **credential} for n in known]}))
     (place / "generic.yml").write_text(as_yaml(profile()), encoding="utf-8")
     channels = {name: {"kind": "http", "url": "http://127.0.0.1:9/"} for name in ("email", "sms")}
@@ -113,22 +114,35 @@ def _write(place: Path, snmp_port: int, stamp_port: int, port: int, interval: st
         "probe": {"kind": "stamp", "port": stamp_port},
         "snmp": {"port": snmp_port, "interval": interval},
         "notify": {"enabled": False, "noc_phone": "+84000000001", "channels": channels},
-        "web": {"port": port, "token": {"file": str(_secret(place, "token", TOKEN))}},
+        "web": {"port": port, "token": {"file": str(secret(place, "token", TOKEN))}},
     }
     path = place / "netmon.yml"
     path.write_text(json.dumps(config), encoding="utf-8")
     return path
 
 
-def _secret(place: Path, name: str, text: str) -> Path:
+def copy_sample(place: Path) -> list[str]:
+    """The sample inventory without its credentials, every node probed as all others are; the names of its files."""
+    sample = ROOT / "inventory"
+    files = ["areas.yml", "nodes.yml", "sensor_types.yml", "decoders.yml", "sensors-town.yml", "contacts.yml"]
+    files += [f"sites/{path.name}" for path in sorted((sample / "sites").glob("*.yml"))]
+    (place / "sites").mkdir()
+    for name in files:
+        text = (sample / name).read_text(encoding="utf-8")
+        (place / name).write_text(_PROBE.sub("", text) if name == "nodes.yml" else text, encoding="utf-8")
+    return files
+
+
+def secret(place: Path, name: str, text: str) -> Path:
     path = place / name
     path.touch(mode=0o600)
     path.write_text(text + "\n", encoding="utf-8")
     return path
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """One that nobody listens on, of TCP or UDP (SOCK_DGRAM)."""
+    with socket.socket(socket.AF_INET, kind) as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port

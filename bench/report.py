@@ -76,6 +76,8 @@ class Target(NamedTuple):
             return "not measured"
         if self.measured <= self.limit:
             return "met"
+        if not self.limit:
+            return f"missed, {number(self.measured)} and not none"
         return f"missed, {self.measured / self.limit:.2f} times the target"
 
 

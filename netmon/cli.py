@@ -116,7 +116,9 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--broker-port", type=_port, default=0, metavar="PORT", help="also start an MQTT broker on 127.0.0.1 (0: none)"
     )
-    sub.add_argument("--loss", type=_ratio, default=0.0, metavar="RATIO", help="random loss of probes, 0..1")
+    sub.add_argument(
+        "--loss", type=_ratio, default=0.0, metavar="RATIO", help="random loss on the lines, of probes and SNMP, 0..1"
+    )
     sub.add_argument(
         "--bursts",
         type=float,

@@ -20,7 +20,7 @@ from netmon.model import AlertState, Incident, Subject
 from netmon.state import State
 from netmon.topology import Topology
 
-SETTLE_S = 120.0  # after a start: all polled and every `for` of some seconds over
+SETTLE_S = 120.0  # after a start, or the return of a site: all polled and every `for` of some seconds over
 
 
 class AlertIncidents:
@@ -82,7 +82,9 @@ class AlertIncidents:
                 continue
             # What fires since the start of the daemon may have begun at any time before.
             before = alert.since <= max(incident.closed_at, self._state.health.started_at + SETTLE_S)
-            if before and key in incident.alerts:
+            # ... and what was part of that fault and fires again since its place is seen again, never ended.
+            again = verdict is not None and alert.since <= verdict.since + SETTLE_S
+            if (before or again) and key in incident.alerts:
                 return False
             if before and self._aftermath(incident, alert, place):
                 self._book.closed[incident.id] = replace(incident, alerts=(*incident.alerts, key))

@@ -75,7 +75,9 @@ def power_at(site: Site, began_at: float, state: State, topology: Topology, conf
             lost.append(Evidence("ups_on_battery", told))
             rule = rule or "power_ups"
         elif supply is not None and supply.mains_at is not None and _trusted(supply, began_at):
-            good.append(Evidence("ups_on_mains", supply.mains_at))
+            charge = supply.charge_ratio
+            args = {} if charge is None else {"percent": f"{charge * 100:.0f}"}
+            good.append(Evidence("ups_on_mains", supply.mains_at, args))
             after = after or supply.mains_at > began_at
             carries = carries or (supply.carried_at is not None and (supply.charge_ratio or 0.0) >= HEALTHY_RATIO)
     for key, other, device in _neighbours(topology, state, site):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netmon.alerts.evidence import BOOT_SLACK_S, Witness
+from netmon.alerts.evidence import BOOT_SLACK_S, SPENT_RATIO, Supply, Witness
 from netmon.alerts.joining import merge
 from netmon.alerts.power import GOOD_KEYS, POWER_KEYS
 from netmon.model import Cause, CauseKind, Evidence, Incident
@@ -28,7 +28,7 @@ def review(incident: Incident, state: State, topology: Topology, witness: Witnes
     cause, good_at = incident.cause, incident.good_since
     if incident.subject.kind != "site" or good_at is None:
         return cause
-    seen = _Seen(incident.began_at, good_at, state, topology, witness)
+    seen = _Seen(incident, good_at, state, topology, witness)
     for site in (incident.subject.id, *incident.children):
         seen.look(site)
     if not seen.evidence:
@@ -43,8 +43,13 @@ def review(incident: Incident, state: State, topology: Topology, witness: Witnes
 class _Seen:
     """What the devices of the lost sites tell of the outage."""
 
-    def __init__(self, began_at: float, good_at: float, state: State, topology: Topology, witness: Witness) -> None:
-        self.began_at, self.good_at, self.since = began_at, good_at, began_at - BOOT_SLACK_S
+    def __init__(self, incident: Incident, good_at: float, state: State, topology: Topology, witness: Witness) -> None:
+        self.began_at, self.good_at, self.since = incident.began_at, good_at, incident.began_at - BOOT_SLACK_S
+        # What was known before a restart of netmon stands in the incident only: traps, and the charge of its UPS.
+        self.own = incident.subject.id
+        on_mains = (e.args.get("percent", "") for e in incident.cause.evidence if e.key == "ups_on_mains")
+        self.charge_before = next(on_mains, "")
+        self.noted = [(e.who, e.text, e.at) for e in incident.timeline if e.kind == "evidence"]
         self.state, self.topology, self.witness = state, topology, witness
         self.evidence: list[Evidence] = []
         self.missing: list[str] = []
@@ -60,28 +65,37 @@ class _Seen:
             if answered is None or answered < self.good_at:
                 self.missing += ["uptime"] if kind == "router" else []
             elif kind == "ups":
-                self._ups(device, boot)
+                self._ups(device, site, boot)
             elif kind == "router" and boot is not None:
                 self._router(device, site, boot, answered)
 
-    def _ups(self, device: str, boot: float | None) -> None:
+    def _ups(self, device: str, site: str, boot: float | None) -> None:
         supply = self.witness.supply(device)
         if boot is not None and boot > self.since:
             self._note("ups_rebooted", boot)
         elif supply is not None and supply.spent_at is not None and supply.spent_at >= self.began_at:
             self._note("ups_spent", supply.spent_at)
+        elif supply is not None and site == self.own and self._spent(supply):
+            self._note("ups_spent", supply.seen_at)
         else:
             return
         self.power = True
+
+    def _spent(self, supply: Supply) -> bool:
+        """True if a UPS that was on mains before the loss has less charge now than it had then."""
+        if not self.charge_before or supply.on_battery or supply.charge_ratio is None:
+            return False
+        return float(self.charge_before) / 100 - supply.charge_ratio > SPENT_RATIO
 
     def _router(self, device: str, site: str, boot: float, answered: float) -> None:
         if boot > self.since:
             self.rebooted = True
             self._note("rebooted", boot)
-            for event in self.state.events:
-                if event.device == device and event.kind == "warm_start" and event.at > self.since:
-                    self.warm = True
-                    self._note("warm_start", event.at)
+            told = [event.at for event in self.state.events if (event.device, event.kind) == (device, "warm_start")]
+            told += [at for who, text, at in self.noted if who == device and text.startswith("warm_start")]
+            if (at := max(told, default=0.0)) > self.since:
+                self.warm = True
+                self._note("warm_start", at)
             return
         self._note("not_rebooted", boot)
         for name in self.topology.lines_of(site):

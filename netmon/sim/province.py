@@ -173,7 +173,7 @@ class _Agent(asyncio.DatagramProtocol):
 
 
 class _Reflector(StampReflector):
-    """A reflector that is as reachable as the line or node it stands for, with that line's delay."""
+    """A reflector that is as reachable as the line or node it stands for."""
 
     def __init__(self, reachable: Callable[[], bool], weather: Weather) -> None:
         super().__init__()
@@ -193,6 +193,7 @@ class Province:
         self.devices = build_devices(world)
         self._climate, self._rng = climate, random.Random(seed)
         self._keys = KeyRing(self._rng.getrandbits(64))
+        self._weather: dict[str, Weather] = {}  # line or node with a reflector -> what its packets live through
         self._transports: list[asyncio.BaseTransport] = []
         self._servers: dict[str, asyncio.Server] = {}  # node with a TCP probe -> its listener while the node is up
 
@@ -206,10 +207,12 @@ class Province:
             await self._bind(device.address, device.port, _Agent(reply, self._device_check(device)))
         for line in inventory.lines.values():
             if line.probe.kind == "stamp":
-                await self._bind(line.probe.address, line.probe.port, self._reflector(self._line_check(line)))
+                reflector = _Reflector(self._line_check(line), self._weather_of(line.id))
+                await self._bind(line.probe.address, line.probe.port, reflector)
         for node in inventory.nodes.values():
             if node.probe and node.probe.kind == "stamp":
-                await self._bind(node.probe.address, node.probe.port, self._reflector(self._node_check(node.id)))
+                reflector = _Reflector(self._node_check(node.id), self._weather_of(node.id))
+                await self._bind(node.probe.address, node.probe.port, reflector)
         await self.follow()
 
     async def follow(self) -> None:
@@ -236,14 +239,28 @@ class Province:
         community = credential.community.reveal().encode()
         return lambda data: answer(sim, data, community)
 
-    def _reflector(self, reachable: Callable[[], bool]) -> _Reflector:
-        return _Reflector(reachable, self._climate.line(random.Random(self._rng.getrandbits(64)), time.monotonic()))
+    def _weather_of(self, name: str) -> Weather:
+        if name not in self._weather:
+            rng = random.Random(self._rng.getrandbits(64))
+            self._weather[name] = self._climate.line(rng, time.monotonic())
+        return self._weather[name]
 
     def _device_check(self, device: Device) -> Callable[[], bool]:
+        """Whether a request and its answer arrive: those of a site go over its first line that works."""
         world = self.world
         if device.node:
             return lambda: world.node_up(device.node) and not world.hangs(device.id)
-        return lambda: world.powered(device.site) and world.site_reachable(device.site) and not world.hangs(device.id)
+        lines = [
+            (line, self._weather_of(line.id)) for line in world.inventory.lines.values() if line.site == device.site
+        ]
+
+        def arrives() -> bool:
+            if world.hangs(device.id) or not world.powered(device.site):
+                return False
+            weather = next((weather for line, weather in lines if world.line_up(line)), None)
+            return weather is not None and weather.passes(time.monotonic())
+
+        return arrives
 
     def _line_check(self, line: Line) -> Callable[[], bool]:
         return lambda: self.world.line_up(line)

@@ -205,7 +205,7 @@ def test_the_page_tells_targets_and_what_is_missing() -> None:
     assert "| at most 1/10 | 1/15.0 | met |" in text
     assert "| at most 1/4 | 1/1.0 | missed, 4.00 times the target |" in text
     assert "- net_snmp_v2c: snmpbulkwalk is not installed" in text
-    assert set(TOPICS) == {"snmp", "mqtt", "causes"}
+    assert set(TOPICS) == {"snmp", "mqtt", "causes", "incidents"}
 
 
 def test_the_page_of_a_whole_run() -> None:

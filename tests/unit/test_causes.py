@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from netmon.alerts.event_notes import noted
+from netmon.alerts.review import review
 from netmon.alerts.rootcause import HOLD_S
 from netmon.model import Event, Inventory, Subject
 from netmon.state import Said
@@ -175,6 +177,33 @@ def test_a_battery_that_is_low_after_the_cut_is_no_new_incident_also_after_a_res
     assert [i.subject.id for i in world.state.incidents.values()] == ["a6"]
 
 
+def test_a_battery_that_is_still_low_when_its_node_is_back_is_no_new_incident() -> None:
+    def low() -> None:
+        world.alert("UpsBatteryLow", Subject("device", "ups-b3"), site="b3")
+
+    facts = with_ups(province(), "b3")
+    world = scene(facts, "b3", before=lambda w: w.poll("ups-b3", ups_on_battery=1.0, ups_charge_ratio=0.1))
+    world.restore()
+    world.poll("ups-b3", ups_on_battery=0.0, ups_charge_ratio=0.1)
+    world.run(20)
+    low()
+    world.run(100)
+    assert not world.book.open
+    world.lose("b")  # nobody hears the UPS
+    world.state.alerts.clear()
+    world.run(60)
+    world.restore()
+    world.run(8)
+    low()
+    world.run(100)
+    assert [i.subject.id for i in world.state.incidents.values()] == ["b3", "b"]
+    world.state.alerts.clear()
+    world.run(200)
+    low()  # the mains went again, long after
+    world.run(5)
+    assert [i.subject.id for i in world.book.open.values()] == ["ups-b3"]
+
+
 @pytest.mark.parametrize(("port_up", "expected"), [(True, "line"), (False, "unknown")])
 def test_a_router_that_sees_its_ont_and_has_mains_lost_the_line_beyond(port_up: bool, expected: str) -> None:
     world = scene(change_line(province(), "two-1", handoff="ont"), "two-1")
@@ -183,3 +212,40 @@ def test_a_router_that_sees_its_ont_and_has_mains_lost_the_line_beyond(port_up: 
     world.state.said["two"] = Said(True, world.now, "Bình")
     cause = look(world, "two")
     assert (cause.kind, cause.confirmed) == (expected, False)
+
+
+# --- a restart in between --------------------------------------------------------------------------------------------
+
+
+def test_a_command_that_restarted_the_router_is_remembered_over_a_restart_of_netmon() -> None:
+    world = scene(province(), "b3")
+    trap = Event("warm_start", "r-b3", world.now)
+    incident = noted(world.open()["b3"], trap)
+    assert not world.state.events
+    world.restart()
+    world.run(30)
+    world.poll("r-b3", uptime_s=world.now - trap.at)
+    world.book.witness.observe(world.state)
+    back = replace(incident, good_since=world.now - 1)
+    cause = review(back, world.state, world.topology, world.book.witness)
+    assert (cause.kind, cause.confirmed, cause.rule) == ("device", True, "device_warm_start")
+    before = replace(back, timeline=tuple(replace(e, at=e.at - 3600) for e in back.timeline))
+    assert review(before, world.state, world.topology, world.book.witness).kind == "power"
+
+
+@pytest.mark.parametrize(("charge", "expected"), [(0.6, ("power", True)), (0.97, ("unknown", False))])
+def test_the_charge_before_the_loss_is_remembered_over_a_restart_of_netmon(
+    charge: float, expected: tuple[str, bool]
+) -> None:
+    """An ONT without a UPS: the router ran on, and nobody saw the UPS on battery."""
+    facts = change_line(with_ups(province(), "b3"), "b3", handoff="ont")
+    world = scene(facts, "b3", before=lambda w: w.poll("ups-b3", ups_on_battery=0.0, ups_charge_ratio=1.0))
+    world.restart()
+    world.run(30)
+    world.restore()
+    world.run(10)
+    world.poll("r-b3", ports={"GE0/b3": (True, T0 + 60)})
+    world.poll("ups-b3", ups_on_battery=0.0, ups_charge_ratio=charge)
+    closed = world.run(80)[-1]
+    assert (closed.kind, closed.incident.subject.id) == ("closed", "b3")
+    assert (closed.incident.cause.kind, closed.incident.cause.confirmed) == expected
