@@ -222,7 +222,7 @@ def sensors() -> dashboard.Dashboard:
         new("netmon – Cảm biến", "netmon-sensors", "Cảm biến im lặng, đứng yên, gateway, tin không đọc được")
         .with_panel(count("Im lặng", "Silent without a reason", "stale", YELLOW))
         .with_panel(count("Im lặng do đường truyền", "Silent with their line or gateway", "explained", BLUE))
-        .with_panel(count("Giá trị sai", "Impossible values", "invalid", YELLOW))
+        .with_panel(count("Giá trị sai", "Impossible or bad values", "invalid", YELLOW))
         .with_panel(number("Đứng yên", "sum(netmon_sensor_stuck)", "Stuck values", (None, GREEN), (1, YELLOW)))
         .with_panel(count("Báo động", "In alarm", "alarm", RED))
         .with_panel(

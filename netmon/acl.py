@@ -5,24 +5,36 @@ Each topic has exactly one user who may publish on it, so that nobody moves anot
  - else one with an owner (a tenant): the owner, ``owner-NAME`` (in lower-case letters without marks)
  - else one at a site or a node: that place, ``site-ID`` or ``node-ID``
  - else the sensor itself, ``sensor-ID``
-Its device's last will and, for Sparkplug, all topics of its edge node go with it. netmon's own user may only read, and
-ask edge nodes for a birth. What is not listed is denied (mosquitto.conf(5), acl_file).
+Its device's last will and, for Sparkplug, all topics of its edge node go with it; a gateway also has the topics on
+which it speaks for itself. netmon's own user may only read, and ask edge nodes for a birth. What is not listed is
+denied (mosquitto.conf(5), acl_file).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from netmon.collectors.mqtt.decode import SPARKPLUG
-from netmon.collectors.mqtt.decode.sparkplug import read_topic
-from netmon.collectors.mqtt.plan import presence_topics
+from netmon.collectors.mqtt.decode.sparkplug import Address, read_topic
+from netmon.collectors.mqtt.plan import gateway_topics, presence_topics
 from netmon.config import MqttConfig
 from netmon.model import Inventory, Sensor
 from netmon.vietnamese import fold
 
 COMMAND = "netmon inventory acl"
 _UNFIT = re.compile(r"[\x00-\x1f\x7f]|^\s|\s$")  # a line of the file could not hold it, or would hold another one
+
+
+class _Published(NamedTuple):
+    """A topic, who publishes on it, and for what thing of the inventory."""
+
+    topic: str
+    user: str
+    thing: str
+    owner: str = ""
+    edge: Address | None = None  # the Sparkplug edge node it is of
 
 
 def publisher(sensor: Sensor) -> str:
@@ -40,19 +52,19 @@ def publisher(sensor: Sensor) -> str:
 def encode_acl(inventory: Inventory, mqtt: MqttConfig) -> tuple[str, list[str]]:
     """The file, the same for the same inventory; and what keeps it from being right, one line each."""
     sensors = [sensor for _, sensor in sorted(inventory.sensors.items()) if sensor.topic]
-    published = [(topic, sensor) for sensor in sensors for topic in _published(sensor, inventory)]
+    published = [*(p for sensor in sensors for p in _of_sensor(sensor, inventory)), *_of_gateways(inventory)]
     problems = list(_conflicts(published, mqtt))
     topics: dict[str, set[str]] = {}
     commands: dict[str, set[str]] = {}
-    for topic, sensor in published:
-        topics.setdefault(publisher(sensor), set()).add(topic)
-        if sensor.decoder == SPARKPLUG and (address := read_topic(sensor.topic)):
-            commands.setdefault(publisher(sensor), set()).update(address.command_topics)
+    for one in published:
+        topics.setdefault(one.user, set()).add(one.topic)
+        if one.edge is not None:
+            commands.setdefault(one.user, set()).update(one.edge.command_topics)
     parts = [
         f"# Written by `{COMMAND}`: change the inventory, not this file.\n"
-        f"# {len(topics)} users publish on {len({t for t, _ in published})} topics; what is not listed is denied.\n"
+        f"# {len(topics)} users publish on {len({p.topic for p in published})} topics; what is not listed is denied.\n"
     ]
-    filters = sorted(set(mqtt.topics)) or sorted({_room(topic) for topic, _ in published})
+    filters = sorted(set(mqtt.topics)) or sorted({_room(p.topic) for p in published})
     asks = sorted(topic for found in commands.values() for topic in found if not topic.endswith("/+"))
     parts.append(_user(own_user(mqtt), "read", filters) + _lines("write", asks))
     parts += [
@@ -67,27 +79,35 @@ def own_user(mqtt: MqttConfig) -> str:
     return mqtt.username or mqtt.client_id
 
 
-def _published(sensor: Sensor, inventory: Inventory) -> list[str]:
+def _of_sensor(sensor: Sensor, inventory: Inventory) -> Iterator[_Published]:
     """All that its device publishes."""
-    address = read_topic(sensor.topic) if sensor.decoder == SPARKPLUG else None
-    own = address.published if address else [sensor.topic]
-    return [*own, *presence_topics(sensor, inventory)]
+    edge = read_topic(sensor.topic) if sensor.decoder == SPARKPLUG else None
+    for topic in (*(edge.published if edge else [sensor.topic]), *presence_topics(sensor, inventory)):
+        yield _Published(topic, publisher(sensor), f'sensor "{sensor.id}"', sensor.owner, edge)
 
 
-def _conflicts(published: Sequence[tuple[str, Sensor]], mqtt: MqttConfig) -> Iterable[str]:
+def _of_gateways(inventory: Inventory) -> Iterator[_Published]:
+    """All that gateways publish for themselves."""
+    for name, presence in sorted(gateway_topics(inventory).items()):
+        edge = read_topic(presence)
+        for topic in (*(edge.published if edge else [presence]), inventory.gateways[name].heartbeat):
+            if topic:
+                yield _Published(topic, f"gateway-{name}", f'gateway "{name}"', edge=edge)
+
+
+def _conflicts(published: Sequence[_Published], mqtt: MqttConfig) -> Iterable[str]:
     owners: dict[str, str] = {}
-    users: dict[str, Sensor] = {}
-    for topic, sensor in published:
-        if _UNFIT.search(topic):
-            yield f'sensor "{sensor.id}": topic {topic!r} has control characters, or a space at an end'
-        user = publisher(sensor)
-        first = users.setdefault(topic, sensor)
-        if (other := publisher(first)) != user:
-            yield f'topic "{topic}": sensor "{first.id}" has it from {other}, "{sensor.id}" from {user}'
-        if user == own_user(mqtt):
-            yield f'sensor "{sensor.id}": its user {user} is netmon\'s own'
-        if user.startswith("owner-") and owners.setdefault(user, sensor.owner) != sensor.owner:
-            yield f'owners "{owners[user]}" and "{sensor.owner}" would both be user {user}'
+    users: dict[str, _Published] = {}
+    for one in published:
+        if _UNFIT.search(one.topic):
+            yield f"{one.thing}: topic {one.topic!r} has control characters, or a space at an end"
+        first = users.setdefault(one.topic, one)
+        if first.user != one.user:
+            yield f'topic "{one.topic}": {first.thing} has it from {first.user}, {one.thing} from {one.user}'
+        if one.user == own_user(mqtt):
+            yield f"{one.thing}: its user {one.user} is netmon's own"
+        if one.user.startswith("owner-") and owners.setdefault(one.user, one.owner) != one.owner:
+            yield f'owners "{owners[one.user]}" and "{one.owner}" would both be user {one.user}'
 
 
 def _room(topic: str) -> str:

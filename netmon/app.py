@@ -166,6 +166,7 @@ class App:
         self.pipeline.fold.remember(await self.samples.recall(self.clock.now()))
         for view in (await asyncio.to_thread(self.spool.load_views)).values():
             self.pipeline.fold.sensor(view)
+        self.pipeline.take_readings(await asyncio.to_thread(self.spool.words))
         self.desk = Desk(state, self.pipeline, self.store, self.clock)
         await self.desk.load()
         stack.push_async_callback(self._last_step)

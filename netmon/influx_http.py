@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from netmon.clock import Clock
 from netmon.config import InfluxConfig
 from netmon.errors import CollectError
+from netmon.influx_limit import Limit
 
 TIMEOUT_S = 10.0
 SLOWEST_S = 120.0  # a server that needs longer for its smallest batch is as good as away
@@ -36,7 +37,8 @@ class Answer(NamedTuple):
 
 
 class Sender:
-    """``ok`` is None until the first answer. Waits longer after a timeout, as long as the server needs."""
+    """``ok`` is None until the first answer. Waits longer after a timeout, as long as the server needs; each timeout
+    is for a whole request."""
 
     def __init__(self, config: InfluxConfig, clock: Clock, timeout_s: float) -> None:
         self._config = config
@@ -46,31 +48,39 @@ class Sender:
         token = config.token.reveal() if config.token else ""
         self._client = InfluxDBClient(config.url, token, org=config.org, enable_gzip=True, retries=False)
         self._api = self._client.write_api(write_options=SYNCHRONOUS)
+        self._limit = Limit(self._client.api_client.rest_client.pool_manager)
 
     def close(self) -> None:
         with contextlib.suppress(HTTPError, OSError):
             self._client.close()  # type: ignore[no-untyped-call]
+        self._limit.close()
 
     def post(self, lines: Sequence[str]) -> Answer:
         began = self._clock.mono()
         self._client.conf.timeout = self._timeout_s * 1000
         try:
-            self._api.write(
-                self._config.bucket, self._config.org, "\n".join(lines).encode(),
-                WritePrecision.NS,  # type: ignore[arg-type]
-            )  # fmt: skip
+            with self._limit.within(self._timeout_s):
+                self._api.write(
+                    self._config.bucket, self._config.org, "\n".join(lines).encode(),
+                    WritePrecision.NS,  # type: ignore[arg-type]
+                )  # fmt: skip
         except ApiException as error:
-            return self._answered(error)
+            return self._slow() if self._limit.cut else self._answered(error)
         except ReadTimeoutError:
-            self.ok = False
-            waited_s, self._timeout_s = self._timeout_s, min(self._timeout_s * 2, max(SLOWEST_S, self._least_s))
-            return Answer(trouble=CollectError("slow", f"no answer within {waited_s:g} s"))
+            return self._slow()
         except (HTTPError, OSError) as error:
+            if self._limit.cut:
+                return self._slow()
             self.ok = False
             return Answer(trouble=CollectError("connect", type(error).__name__))
         self.ok = True
         self._timeout_s = min(max(self._least_s, 2 * (self._clock.mono() - began)), max(SLOWEST_S, self._least_s))
         return Answer()
+
+    def _slow(self) -> Answer:
+        self.ok = False
+        waited_s, self._timeout_s = self._timeout_s, min(self._timeout_s * 2, max(SLOWEST_S, self._least_s))
+        return Answer(trouble=CollectError("slow", f"no answer within {waited_s:g} s"))
 
     def _answered(self, error: ApiException) -> Answer:
         status, text = error.status, _clean(error.body or error.reason)

@@ -29,6 +29,8 @@ def reading_line(reading: Reading, number: int, inventory: Inventory) -> str:
         "unit": kind.unit if kind else "",
     }
     fields = {"value": reading.value} | ({"skew_s": reading.skew_s} if reading.skew_s else {})
+    if reading.mark == "bad":
+        fields["bad"] = 1.0
     moment = reading.received_at if reading.at is None else reading.at
     return _line("sensor", tags, fields, int(moment * 1e6) * 1000 + number % 1000)
 

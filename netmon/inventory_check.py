@@ -137,7 +137,11 @@ class Check:
         used = {sensor.via for sensor in self.draft.sensors.values()}
         for gateway in self.draft.gateways.values():
             self._placed("gateway", gateway)
-            if f"gateway:{gateway.id}" not in used and self.complete:
+            if gateway.heartbeat and not gateway.silence_s:
+                text = '"heartbeat" without "silence": nothing says after what time it is missed'
+                self._report("gateway", gateway.id, "heartbeat", text, 'give it "silence"')
+            own = gateway.presence or gateway.heartbeat
+            if f"gateway:{gateway.id}" not in used and not own and self.complete:
                 text = "no sensor comes through it, so nothing tells whether it lives"
                 self._report("gateway", gateway.id, "id", text, f'give its sensors via: "gateway:{gateway.id}"')
 

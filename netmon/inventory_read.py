@@ -265,5 +265,7 @@ class Draft:
                 via=entry.text("via", "line"),
                 silence_s=entry.duration("silence"),
                 owner=entry.text("owner"),
+                presence=entry.text("presence"),
+                heartbeat=entry.text("heartbeat"),
             )
             entry.finish()

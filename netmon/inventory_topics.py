@@ -47,12 +47,12 @@ def check_topics(draft: Draft, report: Report) -> None:
     sources: dict[tuple[str, str, str], str] = {}
     shared = {sensor.topic for sensor in draft.sensors.values() if sensor.device}
     places: dict[str, Sensor] = {}
+    for gateway in draft.gateways.values():
+        for key in ("presence", "heartbeat"):
+            _check_topic("gateway", gateway.id, key, getattr(gateway, key), report)
     for sensor in draft.sensors.values():
         for key in ("topic", "presence"):
-            topic = getattr(sensor, key)
-            if re.search(r"[+#\x00]", topic) or topic.startswith("$"):
-                text = f'"{key}" cannot be "{topic}"'
-                report("sensor", sensor.id, key, text, "one exact topic, no + and #, no $ in front")
+            _check_topic("sensor", sensor.id, key, getattr(sensor, key), report)
         form = form_of(sensor.decoder, draft.mappings)
         if sensor.topic and form == SPARKPLUG and read_topic(sensor.topic) is None:
             allowed = "spBv1.0/GROUP/DDATA/NODE/DEVICE, or spBv1.0/GROUP/NDATA/NODE"
@@ -70,3 +70,8 @@ def check_topics(draft: Draft, report: Report) -> None:
         if (other.site, other.node) != (sensor.site, sensor.node):
             text = f'sensor "{other.id}" of another place is read from "{sensor.topic}" by "device", too'
             report("sensor", sensor.id, "device", text, "a payload must not choose the place: one topic each")
+
+
+def _check_topic(kind: str, name: str, key: str, topic: str, report: Report) -> None:
+    if re.search(r"[+#\x00]", topic) or topic.startswith("$"):
+        report(kind, name, key, f'"{key}" cannot be "{topic}"', "one exact topic, no + and #, no $ in front")

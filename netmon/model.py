@@ -16,7 +16,8 @@ Condition = Literal["up", "degraded", "down", "unreachable", "unknown"]
 CauseKind = Literal["power", "line", "device", "upstream", "monitor", "planned", "unknown"]
 SensorState = Literal["ok", "warning", "alarm", "stale", "explained", "invalid", "unknown"]
 GatewayState = Literal["ok", "stale", "explained", "unknown"]
-Quality = Literal["good", "clock", "stuck", "old", "retained", "invalid", "none"]
+Quality = Literal["good", "clock", "stuck", "old", "retained", "bad", "invalid", "none"]
+Mark = Literal["", "old", "bad"]
 ProbeKind = Literal["icmp", "stamp", "tcp", "snmp", "none"]
 EventKind = Literal[
     "link_down", "link_up", "cold_start", "warm_start", "auth_failure", "ups_on_battery", "config_changed",
@@ -230,7 +231,8 @@ class Sensor:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What several sensors are heard through. All of them silent at once is its fault, not theirs."""
+    """What several sensors are heard through. All of them silent at once is its fault, not theirs; and so is what it
+    says of itself."""
 
     id: str
     name: str
@@ -238,8 +240,10 @@ class Gateway:
     node: str = ""
     place: Place | None = None
     via: str = "line"  # "line" (of its site), "line:<id>", "cellular"
-    silence_s: float = 0.0  # longest time without a word of any of its sensors; 0 = each by its own type
+    silence_s: float = 0.0  # longest time without a word of it or of any of its sensors; 0 = each by its own type
     owner: str = ""
+    presence: str = ""  # topic where it says online or offline (its last will); "" = where its sensors' format has it
+    heartbeat: str = ""  # topic on which every message is a sign of its life (statistics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +368,8 @@ class Reading:
     ``skew_s`` is not 0 where the device's clock was off by more than is allowed: then ``at`` has been moved by it so
     that the arrival time holds, and ``at + skew_s`` is what the device said. ``gone``: no value at all (it is NaN), but
     word that the sensor is away now (its will, its gateway, a Sparkplug death); it stays so until its next value.
+    ``mark``: ``old``, kept by the device while it was cut off, never takes the place of anything newer; ``bad``, its
+    sender says that it is not to be believed.
     """
 
     sensor: str
@@ -373,11 +379,22 @@ class Reading:
     retained: bool = False
     skew_s: float = 0.0
     gone: bool = False
+    mark: Mark = ""
 
     @property
     def moment(self) -> float:
         """When it was measured, as well as we know; never after its arrival."""
         return self.received_at if self.at is None else min(self.at, self.received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a gateway says of itself: that it is ``gone``, or by any other word that it is there."""
+
+    gateway: str
+    at: float  # arrival
+    gone: bool
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

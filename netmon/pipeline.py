@@ -37,6 +37,7 @@ from netmon.model import (
     Sensor,
     Subject,
     TimelineEntry,
+    Word,
     labels,
 )
 from netmon.sensor_means import Means, SensorMean
@@ -120,13 +121,21 @@ class Pipeline:
         self._notes.take(event, self._events.places(event))
         return event, self._events.targets(event)
 
-    def take_readings(self, readings: Iterable[Reading]) -> None:
-        """A committed batch of the ingest."""
+    def take_readings(self, readings: Iterable[Reading | Word]) -> None:
+        """A committed batch of the ingest, and what gateways say of themselves."""
         now = self._clock.now()
         for reading in readings:
+            if isinstance(reading, Word):
+                self._hear(reading)
+                continue
             sensor = self.state.inventory.sensors.get(reading.sensor)
             if sensor is not None:
                 self._sense(sensor, now, reading)
+
+    def _hear(self, word: Word) -> None:
+        if word.gateway in self.state.inventory.gateways:
+            view = self.state.gateways.get(word.gateway) or GatewayView(word.gateway)
+            self.fold.gateway(gateways.told(view, word))
 
     def _sense(self, sensor: Sensor, now: float, reading: Reading | None) -> None:
         view = self.state.sensors.get(sensor.id) or SensorView(sensor.id)
@@ -141,7 +150,9 @@ class Pipeline:
         after = sensors.step(view, sensor, kind, now, reading, via, connected, via_heard_at=heard_at, watched=watched)
         if after is not view or sensor.id not in self.state.sensors:
             self.fold.sensor(after)
-        if reading is not None and not reading.retained and not reading.gone and sensors.is_valid(reading.value, kind):
+        if reading is None or reading.retained or reading.gone or reading.mark == "bad":
+            return
+        if sensors.is_valid(reading.value, kind):
             self._means.add(sensor.id, reading.moment, reading.value, now)
 
     def _watched(self, sensor: Sensor, now: float) -> bool:

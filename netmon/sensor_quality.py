@@ -75,14 +75,14 @@ def word_of(kind: SensorType, value: float, language: str) -> str:
 
 
 def quality(view: SensorView, kind: SensorType) -> Quality:
-    """One stamp, the worst that holds: there is no value; it cannot be true; it is a replay; it is not current; it does
-    not move; the sensor's clock was not believed; good."""
+    """One stamp, the worst that holds: there is no value; it is a replay; its sender calls it bad; it cannot be true;
+    it is not current; it does not move; the sensor's clock was not believed; good."""
     if view.value is None:
         return "none"
     if view.received_at is None:
         return "retained"
     if view.state == "invalid":
-        return "invalid"
+        return "bad" if view.bad else "invalid"
     if view.state not in CURRENT:
         return "old"
     if is_stuck(view, kind):

@@ -1,8 +1,9 @@
 """The state of a sensor: a pure machine of readings, time, the way they come, and the connection to the broker.
 
 In this order: a broker that is away makes it unknown; a silence (too long, or told by a last will) makes it stale,
-explained (what it comes ``via`` is down) or unknown (netmon cannot see); a value out of its valid range is invalid;
-then limits with hold and hysteresis. A replay is no sign of life, and no older reading replaces a newer one.
+explained (what it comes ``via`` is down) or unknown (netmon cannot see); a value out of its valid range, or that its
+sender calls bad, is invalid; then limits with hold and hysteresis. A replay is no sign of life, and no older reading
+replaces a newer one.
 """
 
 from __future__ import annotations
@@ -89,9 +90,11 @@ def _take(view: SensorView, kind: SensorType, reading: Reading, watched: bool) -
         known = view.value is not None
         return view if known else replace(view, value=reading.value, at=reading.at)
     # A moment after this arrival was told by a clock that has been set back since.
-    if view.received_at is not None and reading.moment < moment(view, view.received_at) <= reading.received_at:
+    late = view.received_at is not None and reading.moment < moment(view, view.received_at) <= reading.received_at
+    if late or (reading.mark == "old" and _superseded(view, reading)):
         return view if view.gone_at is None else replace(view, gone_at=None)
-    valid = is_valid(reading.value, kind)
+    bad = reading.mark == "bad"
+    valid = not bad and is_valid(reading.value, kind)
     out = _level(reading.value, kind, 0) if watched and valid else 0
     held = reading.moment
     return replace(
@@ -100,6 +103,7 @@ def _take(view: SensorView, kind: SensorType, reading: Reading, watched: bool) -
         at=reading.at,
         received_at=reading.received_at,
         skew_s=reading.skew_s,
+        bad=bad,
         gone_at=None,
         same_since=same_since(view, kind, reading),
         trail=trailed(view.trail, held, reading.value, kind.within_s) if valid else view.trail,
@@ -108,13 +112,22 @@ def _take(view: SensorView, kind: SensorType, reading: Reading, watched: bool) -
     )
 
 
+def _superseded(view: SensorView, reading: Reading) -> bool:
+    """Whether what is known is newer than a value that the device had kept, by the device's clock if it gave times."""
+    if view.received_at is None:
+        return False
+    if reading.skew_s or reading.at is None:
+        return True
+    return reading.at <= (view.received_at if view.at is None else view.at + view.skew_s)
+
+
 def _timed(view: SensorView, kind: SensorType, now: float, watched: bool) -> SensorView:
     """Hold times begin when the limits begin to count, and end when they do not."""
     if not watched:
         return view if view.breach_since is None else replace(view, breach_since=None, alarm_since=None)
     if view.breach_since is not None or view.received_at is None or view.value is None:
         return view
-    out = _level(view.value, kind, 0) if is_valid(view.value, kind) else 0
+    out = _level(view.value, kind, 0) if not view.bad and is_valid(view.value, kind) else 0
     return replace(view, breach_since=now, alarm_since=now if out >= 2 else None) if out else view
 
 
@@ -153,7 +166,7 @@ def _state(
         return _silent(view, before, kind, now, via, via_heard_at)
     if kind.silence_s <= 0 and via in AWAY:
         return "explained"  # it speaks only when something happens, and could not be heard
-    if not is_valid(view.value, kind):
+    if view.bad or not is_valid(view.value, kind):
         return "invalid"
     return _judged(view, before, kind, now)
 

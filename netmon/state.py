@@ -124,11 +124,12 @@ class SensorView:
     same_since: float | None = None  # when it first said its present value
     trail: tuple[tuple[float, float], ...] = ()  # (moment, value) of its type's window, thinned, the oldest first
     skew_s: float = 0.0  # of the latest reading: not 0 where its clock was not believed
+    bad: bool = False  # its sender said of the latest reading that it is not to be believed
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayView:
-    """The present state of one gateway, judged by its sensors."""
+    """The present state of one gateway, judged by its sensors and by what it says of itself."""
 
     gateway: str
     state: GatewayState = "unknown"
@@ -136,6 +137,8 @@ class GatewayView:
     heard_at: float | None = None  # the latest word of any of its sensors
     hearing_since: float | None = None
     silent: tuple[str, ...] = ()  # its sensors, while nothing comes through it
+    spoke_at: float | None = None  # the latest word of its own
+    gone_at: float | None = None  # when it said, or its will said, that it is gone; any later word ends that
 
 
 @dataclass(frozen=True, slots=True)

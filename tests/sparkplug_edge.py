@@ -35,6 +35,7 @@ class M:
     unit: str = ""
     historical: bool = False
     typed: bool = True  # says its datatype, as births must
+    quality: int | None = None
 
     def encode(self) -> bytes:
         out = part(1, self.name.encode()) if self.name else b""
@@ -42,8 +43,13 @@ class M:
         out += whole(3, self.at_ms) if self.at_ms is not None else b""
         out += whole(4, self.kind) if self.typed else b""
         out += whole(5, 1) if self.historical else b""
-        if self.unit:
-            out += part(9, part(1, b"engUnit") + part(2, whole(1, 12) + part(8, self.unit.encode())))
+        properties = [(b"engUnit", whole(1, 12) + part(8, self.unit.encode()))] if self.unit else []
+        if self.quality is not None:
+            properties.append((b"Quality", whole(1, 3) + whole(3, self.quality % 2**32)))
+        if properties:
+            out += part(
+                9, b"".join(part(1, key) for key, _ in properties) + b"".join(part(2, v) for _, v in properties)
+            )
         return out + self._value()
 
     def _value(self) -> bytes:

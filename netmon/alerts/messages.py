@@ -260,7 +260,7 @@ def _gateway(scene: Scene) -> dict[str, str]:
         "gateway": gateway.name if placed else "",
         "alone": _flag(not placed),
         "n_silent": str(len(view.silent) or ""),
-        "t_heard": scene.time(view.heard_at) if view.heard_at else "",
+        "t_heard": scene.time(view.heard_at or view.spoke_at or view.since),
     }
 
 

@@ -63,14 +63,26 @@ def find(
 
 
 def of_alert(alert: AlertState, state: State) -> Cause:
-    """What an alert on its own says: mains cut for a UPS on battery, else unknown; with a gateway its sensors."""
+    """What an alert on its own says: mains cut for a UPS on battery, else unknown; with a gateway its own word and its
+    sensors."""
     if alert.subject.kind == "gateway":
-        return Cause(evidence=_silent_with(alert, state))
+        return Cause(evidence=(*_gateway_says(alert, state), *_silent_with(alert, state)))
     kind, key = ALERT_CAUSES.get(alert.alertname, ("unknown", ""))
     if not key:
         return Cause()
     args = {"percent": f"{alert.value * 100:.0f}"} if key == "ups_charge" else {}
     return Cause(kind, True, (Evidence(key, alert.since, args),), rule="power_ups")
+
+
+def _gateway_says(alert: AlertState, state: State) -> tuple[Evidence, ...]:
+    """Its own word: that it is gone, or that it is there though nothing comes through it."""
+    view = state.gateways.get(alert.subject.id)
+    if view is None or (view.gone_at is None and view.spoke_at is None):
+        return ()
+    if view.gone_at is not None:
+        return (Evidence("gateway_gone", view.gone_at),)
+    alive = view.spoke_at is not None and view.spoke_at > (view.heard_at or 0.0)
+    return (Evidence("gateway_alive", view.spoke_at or 0.0),) if alive else ()
 
 
 def _silent_with(alert: AlertState, state: State) -> tuple[Evidence, ...]:

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar, cast
 
 from netmon.errors import NetmonError
 from netmon.history import parcels, spooldb
-from netmon.model import Reading, SensorState
+from netmon.model import Reading, SensorState, Word
 from netmon.state import SensorView
 
 log = logging.getLogger(__name__)
@@ -61,16 +61,18 @@ class Row(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What is committed together: readings for the sinks and the last values, bad messages, and marks of deliveries."""
+    """What is committed together: readings for the sinks and the last values, words of gateways, bad messages, and
+    marks of deliveries."""
 
     readings: list[Reading] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
     bad: list[Bad] = field(default_factory=list)
     seen: list[tuple[int, bytes]] = field(default_factory=list)  # packet id, digest
     at: float = 0.0
     forget_before: float | None = None  # marks older than this are needed no more; math.inf: none is
 
     def __bool__(self) -> bool:
-        return bool(self.readings or self.bad or self.seen)
+        return bool(self.readings or self.words or self.bad or self.seen)
 
 
 class Spool:
@@ -145,6 +147,10 @@ class Spool:
         """The newest reading of every sensor ever stored."""
         return self._call(lambda db: [_reading(*found) for found in db.execute(spooldb.LAST)])
 
+    def words(self) -> list[Word]:
+        """What each gateway said last of itself."""
+        return self._call(lambda db: [Word(name, at, bool(gone)) for name, at, gone in db.execute(spooldb.WORDS)])
+
     def seen(self) -> list[tuple[int, bytes, float]]:
         """The marks of deliveries whose acknowledgement may not have arrived: (packet id, digest, when)."""
         return self._call(
@@ -166,7 +172,9 @@ class Spool:
     def load_views(self) -> dict[str, SensorView]:
         """The kept states, with the last reading of each sensor; sensors with a reading alone are there too."""
         views = {
-            r.sensor: SensorView(r.sensor, "unknown", r.received_at, r.value, r.at, r.received_at, skew_s=r.skew_s)
+            r.sensor: SensorView(
+                r.sensor, "unknown", r.received_at, r.value, r.at, r.received_at, skew_s=r.skew_s, bad=r.mark == "bad"
+            )
             for r in self.last_readings()
         }
         rows = self._call(lambda db: db.execute(spooldb.VIEWS).fetchall())
@@ -233,11 +241,14 @@ class Spool:
     def _append(self, db: sqlite3.Connection, batch: Batch) -> None:
         # A replay is in the history already, at its true time; word that a sensor is away is no value.
         spooled = [r for r in batch.readings if not r.retained and not r.gone]
+        rows = [(r.sensor, r.value, r.received_at, r.at, r.skew_s, r.mark == "bad") for r in spooled]
         if self.sinks:
-            db.executemany(spooldb.APPEND, [(r.sensor, r.value, r.received_at, r.at, r.skew_s) for r in spooled])
-        db.executemany(
-            spooldb.SAVE_LAST, [(r.sensor, r.value, r.received_at, r.at, r.skew_s, r.moment) for r in spooled]
-        )
+            db.executemany(spooldb.APPEND, rows)
+        kept = {n: (*rows[n], r.moment) for n, r in enumerate(spooled) if r.mark == "old"}
+        live = [(*row, spooled[n].moment) for n, row in enumerate(rows) if n not in kept]
+        db.executemany(spooldb.SAVE_LAST, live)
+        db.executemany(spooldb.SAVE_OLD, kept.values())
+        db.executemany(spooldb.SAVE_WORD, [(w.gateway, w.at, w.gone) for w in batch.words if not w.retained])
         self._put_aside(db, batch.bad)
         self._remember(db, batch)
         self._measure(db)
@@ -292,8 +303,8 @@ class Spool:
         self.parcels = parcels.count(db)
 
 
-def _reading(sensor: str, value: float, received_at: float, at: float | None, skew_s: float) -> Reading:
-    return Reading(sensor, value, received_at, at, skew_s=skew_s)
+def _reading(sensor: str, value: float, received_at: float, at: float | None, skew_s: float, bad: int) -> Reading:
+    return Reading(sensor, value, received_at, at, skew_s=skew_s, mark="bad" if bad else "")
 
 
 def _pack(trail: Iterable[tuple[float, float]]) -> bytes:

@@ -37,17 +37,28 @@ MIGRATIONS = (
     ALTER TABLE view ADD COLUMN trail BLOB NOT NULL DEFAULT x'';
     """,
     parcels.SCHEMA,
+    """
+    ALTER TABLE reading ADD COLUMN bad INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE last ADD COLUMN bad INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE word (gateway TEXT PRIMARY KEY, at REAL NOT NULL, gone INTEGER NOT NULL) WITHOUT ROWID;
+    """,
 )
 
-APPEND = "INSERT INTO reading (sensor, value, received_at, at, skew_s) VALUES (?, ?, ?, ?, ?)"
-READ = """SELECT id, sensor, value, received_at, at, skew_s FROM reading
+APPEND = "INSERT INTO reading (sensor, value, received_at, at, skew_s, bad) VALUES (?, ?, ?, ?, ?, ?)"
+READ = """SELECT id, sensor, value, received_at, at, skew_s, bad FROM reading
     WHERE id > (SELECT done FROM sink WHERE name = ?) ORDER BY id LIMIT ?"""
 # Two questions, each answered by one end of the tree: asked together they would be a scan of all rows.
 ENDS = "SELECT (SELECT min(id) FROM reading), (SELECT max(id) FROM reading)"
-SAVE_LAST = """INSERT INTO last VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sensor) DO UPDATE SET value = excluded.value,
-    received_at = excluded.received_at, at = excluded.at, skew_s = excluded.skew_s, moment = excluded.moment
-    WHERE excluded.moment >= moment OR moment > excluded.received_at"""  # the latter: the clock was set back
-LAST = "SELECT sensor, value, received_at, at, skew_s FROM last"
+_SAVE = """INSERT INTO last (sensor, value, received_at, at, skew_s, bad, moment) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (sensor) DO UPDATE SET value = excluded.value, received_at = excluded.received_at, at = excluded.at,
+    skew_s = excluded.skew_s, bad = excluded.bad, moment = excluded.moment WHERE """
+SAVE_LAST = f"{_SAVE} excluded.moment >= moment OR moment > excluded.received_at"  # the latter: the clock was set back
+# Values that the device had kept: newer by its own clock, see sensors.step.
+SAVE_OLD = f"{_SAVE} excluded.skew_s = 0 AND excluded.at > coalesce(at + skew_s, received_at)"
+LAST = "SELECT sensor, value, received_at, at, skew_s, bad FROM last"
+SAVE_WORD = """INSERT INTO word VALUES (?, ?, ?) ON CONFLICT (gateway) DO UPDATE SET at = excluded.at,
+    gone = excluded.gone WHERE NOT (gone AND excluded.gone)"""
+WORDS = "SELECT gateway, at, gone FROM word"
 SEEN = "SELECT at, marks FROM seen ORDER BY id"
 QUARANTINE = "SELECT received_at, topic, reason, detail, payload FROM quarantine ORDER BY id DESC LIMIT ?"
 PUT_ASIDE = "INSERT INTO quarantine (received_at, topic, reason, detail, payload) VALUES (?, ?, ?, ?, ?)"

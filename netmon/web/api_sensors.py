@@ -43,7 +43,7 @@ class SensorOut(BaseModel):
     received_at: datetime | None = Field(description="when the value arrived; null where only a replay is known")
     quality: Quality = Field(
         description="good; clock: its own time was not believed; stuck: it does not move; old: not current; "
-        "retained: a replay kept by the broker; invalid: cannot be true; none: no value yet"
+        "retained: a replay kept by the broker; bad: its sender says so; invalid: cannot be true; none: no value yet"
     )
     change: float | None = Field(description="over change_s, up to the latest value")
     change_s: float | None

@@ -75,8 +75,10 @@ class Broker:
             fields |= {"ca_file": str(self.folder / "ca.crt"), "username": USER, "password": Secret(PASSWORD)}
         return MqttConfig(**(fields | changes))  # type: ignore[arg-type]
 
-    def publisher(self) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, "publisher", protocol=MQTTProtocolVersion.MQTTv5)
+    def publisher(self, name: str = "publisher", *, will: tuple[str, bytes] | None = None) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5)
+        if will is not None:
+            client.will_set(*will, qos=1, retain=True)
         if self.tls:
             client.tls_set(str(self.folder / "ca.crt"))
             client.username_pw_set(USER, PASSWORD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from tests.sparkplug_edge import EdgeNode, M
 
 pytestmark = pytest.mark.live
 
+CONN = "as923/gateway/0016c001f153a14c/state/conn"  # of ChirpStack's forwarder, which writes protobuf
+ONLINE, OFFLINE = b"\x10\x01\x1a\x100016c001f153a14c", b"\x1a\x100016c001f153a14c"
 LORA = "application/a/device/24e124136b324567/event/up"
 SENSORS: dict[str, tuple[str, str, str, str]] = {  # id -> type, topic, field, decoder ("": by the filters)
     "senml": ("/", "f/senml", "humidity", "senml"),
@@ -58,6 +61,8 @@ def configure(daemon: SensorDaemon) -> None:
         sensor = {"id": name, "type": f"t-{unit.lower()}".replace("/", "share"), "topic": topic, "node": "core"}
         sensors.append(sensor | ({"field": field} if field else {}) | ({"decoder": decoder} if decoder else {}))
     sensors[list(SENSORS).index("zigbee-battery")]["unit"] = "mV"
+    for name in ("chirpstack", "layout"):
+        sensors[list(SENSORS).index(name)]["via"] = "gateway:lora"
     types = {sensor["type"]: SENSORS[sensor["id"]][0] for sensor in sensors}
     tree = {
         "nodes": [{"id": "core", "kind": "core", "name": "Core"}],
@@ -67,6 +72,7 @@ def configure(daemon: SensorDaemon) -> None:
             {"filter": "zigbee2mqtt/#", "decoder": "zigbee2mqtt"},
         ],
         "sensors": sensors,
+        "gateways": [{"id": "lora", "name": "LoRaWAN", "node": "core", "via": "cellular", "presence": CONN}],
     }
     (daemon.folder / "inventory.yml").write_text(quoted_yaml(tree), encoding="utf-8")
     (daemon.folder / "decoders.yml").write_text((FOLDER / "decoders.yml").read_text(encoding="utf-8"), encoding="utf-8")
@@ -77,6 +83,10 @@ def configure(daemon: SensorDaemon) -> None:
 
 def known(daemon: SensorDaemon) -> dict[str, tuple[str, float | None]]:
     return {entry["id"]: (entry["state"], entry["value"]) for entry in daemon.get("/api/v1/sensors").json}
+
+
+def gateway(daemon: SensorDaemon, state: str) -> bool:
+    return daemon.metric(f'netmon_gateway_state{{gateway="lora",node="core",state="{state}"}}') == 1.0
 
 
 def test_every_format(
@@ -117,6 +127,18 @@ def test_every_format(
         assert known(daemon)["plain"][0] == "ok"
 
         config = str(daemon.folder / "netmon.yml")
+        lora = broker.publisher("lora-gateway", will=(CONN, OFFLINE))
+        lora.publish(CONN, ONLINE, qos=1, retain=True).wait_for_publish(10)
+        wait_until(lambda: gateway(daemon, "ok"), what="the gateway is heard")
+        lora.loop_stop()
+        lora.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+        wait_until(lambda: gateway(daemon, "stale"), what="its will, published by the broker")
+        assert [known(daemon)[name][0] for name in ("chirpstack", "layout")] == ["ok", "ok"], "not late, not blamed"
+        daemon.kill()
+        daemon.start()
+        wait_until(lambda: gateway(daemon, "stale"), what="a kill does not bring it back")
+        assert main(["sensors", "try", CONN, "--count", "1", "--seconds", "5", "--config", config]) == 0
+        assert 'gateway "lora": gone: silent from now on' in capsys.readouterr().out
         client.publish("tele/den-02/SENSOR", b"{}", qos=1, retain=True).wait_for_publish(10)
         assert main(["sensors", "try", "tele/+/SENSOR", "--count", "1", "--seconds", "5", "--config", config]) == 1
         assert "no sensor has this topic" in capsys.readouterr().out

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,7 +32,24 @@ def reset(connection: socket.socket) -> None:
     socket.socket(fileno=connection.detach()).close()
 
 
-MANNERS = {"hang up": hang_up, "half": half, "reset": reset}
+def drip(connection: socket.socket, answer: bytes) -> None:
+    """A byte now and then, for half a minute: no single read takes long."""
+    connection.sendall(answer)
+    with contextlib.suppress(OSError):  # the client has had enough
+        for _ in range(600):
+            connection.sendall(b"x")
+            time.sleep(0.05)
+
+
+def drip_head(connection: socket.socket) -> None:
+    drip(connection, b"HTTP/1.1 503 unavailable\r\nX-Slow: ")
+
+
+def drip_body(connection: socket.socket) -> None:
+    drip(connection, b"HTTP/1.1 400 bad\r\nContent-Length: 1000\r\n\r\n")
+
+
+MANNERS = {"hang up": hang_up, "half": half, "reset": reset, "drip head": drip_head, "drip body": drip_body}
 
 
 class Server:

@@ -10,7 +10,7 @@ import pytest
 from netmon import cli
 from netmon.acl import encode_acl, publisher
 from netmon.config import MqttConfig
-from netmon.model import Inventory, Sensor
+from netmon.model import Gateway, Inventory, Sensor
 from tests.conftest import ROOT
 
 SENSORS = (
@@ -69,7 +69,7 @@ def test_filters_and_user_of_the_configuration() -> None:
         ([replace(SENSORS[0], topic="a\nuser netmon\ntopic readwrite #")], "control characters"),
         ([replace(SENSORS[0], topic="a ")], "a space at an end"),
         ([SENSORS[0], replace(SENSORS[1], site="other")],
-         'topic "p/room/z/env": sensor "y" has it from site-other, "z" from site-song-ba'),
+         'topic "p/room/z/env": sensor "y" has it from site-other, sensor "z" from site-song-ba'),
         ([SENSORS[3], replace(SENSORS[3], id="t2", topic="w2", owner="cap nuoc dong xoai")],
          'owners "cap nuoc dong xoai" and "Cấp nước Đồng Xoài" would both be user owner-cap-nuoc-dong-xoai'),
         ([replace(SENSORS[0], site="x")], "is netmon's own"),
@@ -141,3 +141,20 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     ]
     for wrong in (["acl", "--check"], ["export"], ["import", "a.csv", "--check"]):
         assert cli.main(["inventory", *wrong, *config]) == 2
+
+
+def test_a_gateway_publishes_what_it_says_of_itself() -> None:
+    gateways = {
+        "gw-1": Gateway("gw-1", "LoRa", presence="as923/gateway/1/state/conn", heartbeat="as923/gateway/1/event/stats"),
+        "plc": Gateway("plc", "station", presence="spBv1.0/nuoc/NDATA/tram-1"),
+    }
+    text, problems = encode_acl(replace(inventory(SENSORS[4]), gateways=gateways), MqttConfig())
+    assert problems == []
+    assert "topic read as923/#\n" in text
+    gw, plc = text.split("user gateway-gw-1\n")[1].split("\nuser gateway-plc\n")
+    assert gw.split("topic write ")[1:] == [
+        "as923/gateway/1/event/stats\n", "as923/gateway/1/state/conn\n", "lora/7/up\n"
+    ]  # fmt: skip
+    assert "topic write spBv1.0/nuoc/NDEATH/tram-1\n" in plc
+    assert "topic read spBv1.0/nuoc/NCMD/tram-1\n" in plc
+    assert "topic write spBv1.0/nuoc/NCMD/tram-1\n" in text.split("user netmon\n")[1].split("\nuser")[0]

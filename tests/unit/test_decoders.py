@@ -152,11 +152,24 @@ def test_shelly_state_is_bounded() -> None:
     ("payload", "kind"),
     [
         (b"Online", "here"), (b"Offline", "gone"), (b"online", "here"), (b"offline", "gone"), (b"true", "here"),
+        # ChirpStack 4, in JSON and in protobuf, which leave out the state that is 0.
+        (b'{"gatewayId":"0016c001f153a14c","state":"ONLINE"}', "here"), (b'{"gatewayId":"0016c001f153a14c"}', "gone"),
+        (b"\x10\x01\x1a\x100016c001f153a14c", "here"), (b"\x1a\x100016c001f153a14c", "gone"),
+        (b"\x0a\x08\x00\x16\xc0\x01\xf1\x53\xa1\x4c\x10\x01", "here"),
         (b"false", "gone"), (b'{"state":"online"}', "here"), (b'{"state":"offline"}', "gone"), (b" 0\n", "gone"),
     ],
 )  # fmt: skip
 def test_presence(payload: bytes, kind: str) -> None:
     assert [record.kind for record in presence.decode(payload, NOW)] == [kind]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"off", b"{}", b'{"uptime":7}', b"\x10\x01", b"\x1a\x10too short", b"\x1a\x02ab\x18", b"\x0a\x01a\x10\x02"],
+)
+def test_what_is_neither_online_nor_offline_says_nothing(payload: bytes) -> None:
+    with pytest.raises(DecodeError, match="neither online nor offline"):
+        presence.decode(payload, NOW)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netmon import gateways, sensors
-from netmon.model import Condition, Gateway, GatewayState, Reading, Sensor, SensorType
+from netmon.model import Condition, Gateway, GatewayState, Reading, Sensor, SensorType, Word
 from netmon.sensors import EXPLAINED_LATE_S
 from netmon.state import GatewayView, SensorView
 
@@ -38,6 +38,10 @@ class Bench:
         for name in self.kinds:
             self._sense(name, now, None)
         return self.view.state
+
+    def says(self, offset_s: float, word: str, *, retained: bool = False) -> GatewayState:
+        self.view = gateways.told(self.view, Word("g", T0 + offset_s, word == "offline", retained))
+        return self.at(offset_s)
 
     def _sense(self, name: str, now: float, reading: Reading | None) -> None:
         way = gateways.way(self.view, self.via)
@@ -121,6 +125,60 @@ def test_told_gone_is_silent_at_once() -> None:
     assert (bench.at(6, gone="b"), bench.states()) == ("stale", "explained explained")
     assert (bench.at(7, "a"), bench.states()) == ("ok", "ok stale")
     assert (bench.at(8, "b"), bench.states()) == ("ok", "ok ok")
+
+
+def test_what_it_says_of_itself_counts_at_once_and_its_sensors_are_given_time_after() -> None:
+    """A bridge that went away and came back must not leave its sensors to be told one by one."""
+    bench = Bench(FAST, SLOW)
+    bench.at(0, "a", "b")
+    assert (bench.says(10, "offline"), bench.view.silent, bench.states()) == ("stale", ("a", "b"), "ok ok")
+    assert (bench.at(5000), bench.states()) == ("stale", "explained explained")
+    assert (bench.says(5100, "online"), bench.states()) == ("unknown", "unknown unknown"), "all are late all the same"
+    assert (bench.at(5200, "a"), bench.states()) == ("ok", "ok unknown")
+    for t in range(5300, 8700, 300):
+        assert (bench.at(t, "a"), bench.states()) == ("ok", "ok unknown")
+    assert (bench.at(8800, "a"), bench.states()) == ("ok", "ok stale"), "b has had its hour"
+
+
+def test_a_word_through_it_is_newer_than_that_it_is_gone() -> None:
+    bench = Bench(FAST)
+    bench.at(0, "a")
+    assert bench.says(10, "offline") == "stale"
+    assert bench.at(20, "a") == "ok"
+    assert bench.view.gone_at is None
+    bench.via = "down"
+    assert bench.says(30, "offline") == "explained", "its line is why"
+
+
+def test_that_it_is_there_does_not_speak_for_its_sensors() -> None:
+    bench = Bench(FAST, FAST, silence_s=600)
+    bench.at(0, "a", "b")
+    for t in range(60, 960, 60):
+        assert bench.says(t, "online") == "ok", "nothing of its sensors, but they are not late"
+    assert (bench.says(961, "online"), bench.states()) == ("stale", "explained explained"), "all of them: one incident"
+
+
+def test_its_heartbeat_is_missed_where_sensors_speak_only_when_something_happens() -> None:
+    bench = Bench(DOOR, silence_s=600)
+    assert bench.at(0) == "unknown"
+    assert bench.says(0, "online") == "ok"
+    assert bench.at(600) == "ok"
+    assert bench.at(601) == "stale"
+    assert bench.says(700, "online") == "ok"
+
+
+def test_replays_of_its_words() -> None:
+    bench = Bench(FAST)
+    bench.view = GatewayView("g")
+    assert bench.says(0, "offline", retained=True) == "stale", "nothing newer is known"
+    assert bench.says(10, "online", retained=True) == "unknown", "but no sign of life"
+    bench.at(20, "a")
+    assert bench.says(30, "offline", retained=True) == "ok", "it has been heard since we listen"
+    bench.broker = False
+    bench.at(40)
+    bench.broker = True
+    bench.at(50)
+    assert bench.says(60, "offline", retained=True) == "stale", "what was heard is older than the gap"
 
 
 def test_a_step_of_the_clock_changes_nothing() -> None:

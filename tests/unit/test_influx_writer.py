@@ -235,6 +235,17 @@ def test_a_slow_server_is_left_after_the_time_limit(kit: Kit) -> None:
     assert len(set(kit.server.written)) == 1, "the same point again, not a second one"
 
 
+@pytest.mark.parametrize("manner", ["drip head", "drip body"])
+def test_an_answer_that_drips_is_cut_after_the_time_limit(kit: Kit, manner: str) -> None:
+    """Each byte comes soon enough; the whole of it never does."""
+    kit.server.script = script_of(manner)
+    kit.spooled(1, 2, 3)
+    kit.drained()
+    assert kit.server.values() == [1, 2, 3]
+    assert kit.writer.stats["failed_slow"] == 1
+    assert kit.spool.quarantine() == []
+
+
 def test_stop_writes_what_is_left(kit: Kit) -> None:
     kit.writer.start()
     wait_until(lambda: True)

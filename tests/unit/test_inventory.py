@@ -260,6 +260,13 @@ def test_sensors_in_town_need_a_place_and_a_way(write: Callable[..., Path]) -> N
     assert told.endswith('unknown gateway "g1"; known: none')
     [told] = problems_of(write(people=PEOPLE + way))
     assert told.endswith('give its sensors via: "gateway:g1"')
+    speaks = way.replace('id: "g1"', 'id: "g1", %s')
+    assert problems_of(write(people=PEOPLE + speaks % 'presence: "g/state", heartbeat: "g/stats", silence: 10m')) == []
+    found = problems_of(write(people=PEOPLE + speaks % 'presence: "g/+", heartbeat: "g/stats"'))
+    assert sorted(text.split(": ", 2)[2] for text in found) == [
+        '"heartbeat" without "silence": nothing says after what time it is missed; give it "silence"',
+        '"presence" cannot be "g/+"; one exact topic, no + and #, no $ in front',
+    ]
     loop = way.replace("cellular", "gateway:g1") + town % (place + ', via: "gateway:g1"')
     [told] = problems_of(write(people=PEOPLE + loop))
     assert told.endswith('"via" cannot be "gateway:g1"; allowed: line, line:ID, cellular')

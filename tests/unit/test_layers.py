@@ -113,6 +113,7 @@ EDGES = {  # module or package -> its room; what is in different rooms never mee
     "exposition": "web",
     "influx": "influx",
     "influx_http": "influx",
+    "influx_limit": "influx",
     "metrics": "web",
     "scheduler": "scheduler",
     "selfwatch": "selfwatch",

@@ -15,13 +15,13 @@ import pytest
 from netmon.clock import Clock
 from netmon.collectors.mqtt.client import Message
 from netmon.collectors.mqtt.commit import CATCH_UP_PAUSE_S, FORGET_S, HANDOVER_READINGS, Committer, Handover
-from netmon.collectors.mqtt.decode.record import GONE, HERE, Record
+from netmon.collectors.mqtt.decode.record import GONE, HERE, Kind, Record
 from netmon.collectors.mqtt.decode.units import convert
 from netmon.collectors.mqtt.intake import Seen, chosen, correction, digest, take
 from netmon.collectors.mqtt.plan import Use, compile_plan, routes_of
 from netmon.config import MqttConfig
 from netmon.history.spool import Batch, Spool, SpoolError
-from netmon.model import Inventory, Reading, Sensor, SensorType
+from netmon.model import Gateway, Inventory, Reading, Sensor, SensorType, Word
 
 NOW = 1_700_000_000.0
 INVENTORY = Inventory(
@@ -92,6 +92,35 @@ def test_a_will_reaches_the_sensors_of_its_device_by_its_format_or_as_the_invent
     }
 
 
+def test_what_a_gateway_says_of_itself_is_a_word_of_it_and_not_of_its_sensors() -> None:
+    via = "gateway:gw"
+    sensors = {
+        "a": Sensor("a", "temp", "zigbee2mqtt/a", "zigbee2mqtt", field="temperature", via=via),
+        "b": Sensor("b", "temp", "zigbee2mqtt/b", "zigbee2mqtt", field="temperature", via=via),
+        "lone": Sensor("lone", "temp", "zigbee2mqtt/c", "zigbee2mqtt", field="temperature"),
+    }
+    gateways = {
+        "gw": Gateway("gw", "bridge"),
+        "lora": Gateway("lora", "LoRa", presence="as923/gateway/1/state/conn", heartbeat="as923/gateway/1/event/stats"),
+    }
+    facts = Inventory(sensor_types=INVENTORY.sensor_types, sensors=sensors, gateways=gateways)
+    plan, problems = compile_plan(routes_of(facts), facts)
+    assert problems == []
+
+    def said(topic: str, payload: bytes, *, retained: bool = False) -> tuple[list[str], list[Word], str]:
+        found = take(plan.get(topic) or (), payload, NOW, retained=retained, skew_limit_s=300.0)
+        return [reading.sensor for reading in found.readings if reading.gone], list(found.words), found.reason
+
+    state, conn = "zigbee2mqtt/bridge/state", "as923/gateway/1/state/conn"
+    assert said(state, b'{"state":"offline"}') == (["lone"], [Word("gw", NOW, True)], "")
+    assert said(state, b"online", retained=True) == ([], [Word("gw", NOW, False, True)], "")
+    assert said("zigbee2mqtt/a/availability", b"offline") == (["a"], [], ""), "the device is not the bridge"
+    assert said(conn, b'{"gatewayId":"0016c001f153a14c"}') == ([], [Word("lora", NOW, True)], "")
+    assert said(conn, b"no idea") == ([], [], "bad_value"), "what is not understood is no sign of life"
+    assert said("as923/gateway/1/event/stats", b"\x0a\x08\xff") == ([], [Word("lora", NOW, False)], "")
+    assert {state, conn, "as923/gateway/1/event/stats"} < set(plan.filters)
+
+
 def test_devices_on_one_topic_are_told_apart_and_units_of_the_inventory_count() -> None:
     sensors = {
         "a": Sensor("a", "volt", "meters", "m", field="v", device="M-1"),
@@ -116,7 +145,23 @@ def test_values_kept_by_the_device_say_nothing_of_its_clock() -> None:
     found = take(
         [Use(lambda payload, now: [old], PLAN.uses["site/3"][0].sensors)], b"", NOW, retained=False, skew_limit_s=1
     )
-    assert (found.readings, found.skew_s) == ([Reading("one", 20.0, NOW, NOW - 9000)], None)
+    assert (found.readings, found.skew_s) == ([Reading("one", 20.0, NOW, NOW - 9000, mark="old")], None)
+    ahead = take(
+        [Use(lambda payload, now: [old._replace(at=NOW + 9000)], PLAN.uses["site/3"][0].sensors)], b"", NOW,
+        retained=False, skew_limit_s=300,
+    )  # fmt: skip
+    assert ahead.readings == [Reading("one", 20.0, NOW, NOW, skew_s=9000.0, mark="old")], (
+        "nothing is kept from tomorrow"
+    )
+
+
+@pytest.mark.parametrize(("kind", "mark", "gone"), [("bad", "bad", False), ("lapsed", "", True)])
+def test_what_the_sender_says_of_a_value_goes_with_it(kind: Kind, mark: str, gone: bool) -> None:
+    records = [Record("temp", 20.0, "Cel", NOW - 5, kind=kind), Record("other", 1.0, "Cel", NOW - 5)]
+    sensors = (*PLAN.uses["site/3"][0].sensors, (Sensor("b", "temp", "site/3", "senml", field="other"), "Cel"))
+    sensors = ((Sensor("a", "temp", "site/3", "senml", field="temp"), "Cel"), sensors[1])
+    found = take([Use(lambda payload, now: records, sensors)], b"", NOW, retained=False, skew_limit_s=300)
+    assert [(r.sensor, r.mark, r.gone) for r in found.readings] == [("a", mark, gone), ("b", "", False)]
 
 
 def test_a_payload_cannot_name_another_sensor() -> None:

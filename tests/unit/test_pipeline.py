@@ -13,7 +13,7 @@ from netmon.alerts.incidents import Book
 from netmon.alerts.rules import Evaluator, limits
 from netmon.clock import Clock
 from netmon.metrics import METRICS
-from netmon.model import Change, Figure, Gateway, Inventory, Probe, Reading, Sensor, labels
+from netmon.model import Change, Figure, Gateway, Inventory, Probe, Reading, Sensor, Word, labels
 from netmon.pipeline import KEEP_CLOSED_S, Pipeline
 from netmon.state import Reach, State
 from netmon.topology import Topology
@@ -253,6 +253,30 @@ def test_a_silence_without_reason_is_stale() -> None:
     daemon = with_sensors()
     daemon.run(SILENCE_S + 10, every_s=600)
     assert {name for name, state in states(daemon).items() if state != "stale"} == {"by-gateway"}
+
+
+def test_a_gateway_that_says_it_is_gone_is_one_incident_and_so_is_its_return() -> None:
+    names = [f"s{n}" for n in range(6)]
+    sensors = {s: Sensor(s, "temperature", f"t/{s}", "senml", site="a7", via="gateway:gw") for s in names}
+    gateways = {"gw": Gateway("gw", "gateway", site="a7", via="cellular", presence="gw/state")}
+    daemon = Daemon(replace(province(), sensors=sensors, gateways=gateways)).started()
+    daemon.pipeline.take_readings([Reading(s, 25.0, daemon.now) for s in names])
+    daemon.run(20)
+    daemon.pipeline.take_readings([Word("gw", daemon.now, gone=True), Word("nobody's", daemon.now, gone=True)])
+    daemon.run(60)
+    assert daemon.told() == [("opened", "gw")], "long before any of its sensors is late"
+    evidence = daemon.changes[0].incident.cause.evidence
+    assert [(e.key, e.args.get("count")) for e in evidence] == [("gateway_gone", None), ("gateway_silent", "6")]
+    daemon.run(2 * SILENCE_S, every_s=60)
+    daemon.pipeline.take_readings([Word("gw", daemon.now, gone=False)])
+    daemon.run(60)
+    assert daemon.told() == [("opened", "gw")], "nothing has come through it yet"
+    daemon.pipeline.take_readings([Reading("s0", 25.0, daemon.now)])
+    daemon.run(SILENCE_S - 120, every_s=30)
+    daemon.pipeline.take_readings([Reading(s, 25.0, daemon.now) for s in names])
+    daemon.run(300)
+    assert daemon.told() == [("opened", "gw"), ("closed", "gw")]
+    assert set(states(daemon).values()) == {"ok"}
 
 
 def test_a_lost_broker_makes_all_sensors_unknown_within_seconds() -> None:

@@ -170,6 +170,37 @@ def test_late_readings_change_nothing() -> None:
     assert bench.view.value == 26, "the same moment again: the later arrival holds"
 
 
+def test_values_that_the_device_had_kept_never_replace_newer_ones() -> None:
+    def kept(bench: Bench, at: float, value: float, measured: float, skew_s: float = 0.0) -> float | None:
+        reading = Reading("s", value, T0 + at, T0 + measured, skew_s=skew_s, mark="old")
+        bench.view = step(bench.view, SENSOR, bench.kind, T0 + at, reading, bench.via, bench.broker)
+        return bench.view.value
+
+    bench = Bench()
+    assert kept(bench, 100, 20, measured=50) == 20, "nothing newer is known"
+    assert kept(bench, 101, 21, measured=60) == 21
+    bench.at(200, 25, measured=260)  # its clock is a minute ahead
+    assert kept(bench, 230, 22, measured=250) == 25, "by its clock the value was older, though not by ours"
+    assert kept(bench, 240, 22, measured=240, skew_s=7200) == 25, "a clock that is not believed orders nothing"
+    bench.at(300, 26)
+    assert kept(bench, 310, 22, measured=299) == 26
+    assert kept(bench, 400, 27, measured=350) == 27
+
+
+def test_a_value_that_its_sender_calls_bad_is_invalid_and_raises_nothing() -> None:
+    bench = Bench()
+    bench.at(0, 25)
+
+    def bad(at: float) -> SensorState:
+        bench.view = step(bench.view, SENSOR, ROOM, T0 + at, Reading("s", 50.0, T0 + at, mark="bad"), "up", True)
+        return bench.view.state
+
+    assert (bad(100), bad(1100), quality(bench.view, ROOM)) == ("invalid", "invalid", "bad")
+    assert (bench.view.breach_since, [value for _, value in bench.view.trail]) == (None, [25])
+    assert bench.at(1110) == "invalid"
+    assert (bench.at(1200, 26), quality(bench.view, ROOM)) == ("ok", "good")
+
+
 def test_silence_is_counted_from_when_it_was_measured() -> None:
     bench = Bench()
     bench.at(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from netmon.collectors.mqtt.decode.sparkplug import MAX_METRICS, REBIRTH_EVERY_S
 from netmon.collectors.mqtt.decode.sparkplug_wire import parse, rebirth_command
 from netmon.collectors.mqtt.intake import take
 from netmon.collectors.mqtt.plan import Plan, compile_plan, routes_of
-from netmon.model import Inventory, Sensor, SensorType
+from netmon.model import Gateway, Inventory, Sensor, SensorType
 from tests.sparkplug_edge import EdgeNode, M, payload
 
 NOW = 1_757_060_000.0
@@ -125,7 +126,7 @@ def test_a_late_will_of_an_earlier_session_kills_nobody() -> None:
     talk.say("NBIRTH", *BIRTH)
     talk.node.bd_seq = 7
     talk.say("NBIRTH", *BIRTH)
-    assert talk.hear(*will) == []
+    assert [r.kind for r in talk.hear(*will)] == ["none"], "nor is it a sign of life"
     assert facts(talk.say("NDATA", M(alias=1, value=2.0))) == [("Level", 2, "m")]
     assert [r.kind for r in talk.say("NDEATH")] == ["gone"]
 
@@ -137,6 +138,21 @@ def test_times_and_values_kept_while_cut_off() -> None:
     new = M(alias=1, value=2.0)
     found = talk.hear(*talk.node.message("NDATA", [old, new], at_ms=1_757_060_000_000))
     assert [(r.value, r.at, r.kind) for r in found] == [(1, 1_757_050_000.5, "old"), (2, 1_757_060_000.0, "value")]
+
+
+@pytest.mark.parametrize(
+    ("quality", "kind", "kept"),
+    [(None, "value", "old"), (192, "value", "old"), (201, "value", "old"), (0, "bad", ""), (500, "lapsed", ""),
+     (-2147483132, "lapsed", ""), (-2147483126, "bad", ""), (1073742080, "bad", "")],
+)  # fmt: skip
+def test_what_the_edge_node_says_of_a_value(quality: int | None, kind: str, kept: str) -> None:
+    """Good, bad or stale (section 6.4.9), and the codes of Ignition; kept ones count if they are good."""
+    talk = Talk()
+    talk.say("NBIRTH", *BIRTH)
+    found = talk.say("NDATA", M(alias=1, value=2.0, quality=quality))
+    assert [(r.value, r.kind) for r in found] == [(2.0, kind)]
+    old = M(alias=1, value=1.0, at_ms=1_757_050_000_500, historical=True, quality=quality)
+    assert [r.kind for r in talk.say("NDATA", old)] == ([kept] if kept else [])
 
 
 def test_what_cannot_be_read_puts_the_order_in_doubt() -> None:
@@ -218,3 +234,24 @@ def test_in_the_plan() -> None:
     [command] = again.get("spBv1.0/nuoc/NCMD/tram-1") or ()
     assert [record.kind for record in command.decode(b"", NOW)] == ["here"], "our own command is nothing to put aside"
     assert again.get("spBv1.0/STATE/host") is None
+
+
+def test_an_edge_node_that_is_a_gateway_speaks_for_itself() -> None:
+    sensors = {name: replace(found, via="gateway:gw") for name, found in INVENTORY.sensors.items()}
+    facts = replace(INVENTORY, sensors=sensors, gateways={"gw": Gateway("gw", "station")})
+    plan, problems = compile_plan(routes_of(facts), facts)
+    assert (problems, plan.filters) == ([], ("spBv1.0/nuoc/+/tram-1/#",))
+    node = EdgeNode()
+
+    def words(kind: str, *metrics: M, device: str = "") -> list[bool]:
+        topic, data = node.message(kind, metrics, device)
+        found = take(plan.get(topic) or (), data, NOW, retained=False, skew_limit_s=300.0)
+        assert {word.gateway for word in found.words} <= {"gw"}
+        return [word.gone for word in found.words]
+
+    assert words("NBIRTH", *BIRTH) == [False]
+    assert words("DBIRTH", M("Depth", 2.0, alias=2), device="plc") == [], "its sensors are heard as sensors"
+    assert words("DDEATH", device="plc") == []
+    assert words("NDEATH") == [True]
+    node.bd_seq = 5
+    assert words("NDEATH") == [], "a will of another session says nothing"

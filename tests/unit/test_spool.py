@@ -16,11 +16,12 @@ import pytest
 
 from netmon.errors import NetmonError
 from netmon.history.spool import QUARANTINE_BYTES, QUARANTINE_ROWS, SEEN_IDS, Bad, Batch, Spool, SpoolError
-from netmon.model import Reading
+from netmon.model import Reading, Word
 from netmon.state import SensorView
 from tests.conftest import ROOT
 
 Opener = Callable[..., Spool]
+NOW = 1_700_000_000.0
 
 
 @pytest.fixture
@@ -287,6 +288,29 @@ def test_notes(opened: Opener) -> None:
     assert spool.get_note("x") == ""
     spool.set_note("x", "ô")
     assert opened().get_note("x") == "ô"
+
+
+def test_marks_and_words_survive(opened: Opener) -> None:
+    spool = opened()
+    live = Reading("s", 1.0, NOW, NOW + 60)  # its clock is a minute ahead
+    spool.append(
+        Batch([live, Reading("b", 9.0, NOW, mark="bad")], words=[Word("g", NOW, False), Word("r", NOW, True, True)])
+    )
+    spool.append(Batch([Reading("s", 2.0, NOW + 30, NOW + 50, mark="old")], words=[Word("g", NOW + 1, True)]))
+    spool.append(
+        Batch([Reading("s", 3.0, NOW + 31, NOW + 70, skew_s=9e3, mark="old")], words=[Word("g", NOW + 2, True)])
+    )
+    assert [(row.reading.value, row.reading.mark) for row in spool.read("influx", 9)] == [
+        (1.0, ""), (9.0, "bad"), (2.0, ""), (3.0, "")
+    ]  # fmt: skip
+    spool.close()
+    again = opened()
+    assert {r.sensor: (r.value, r.mark) for r in again.last_readings()} == {"s": (1.0, ""), "b": (9.0, "bad")}
+    assert again.load_views()["b"].bad
+    assert again.words() == [Word("g", NOW + 1, True)], "the first that it is gone; a replay comes again"
+    again.append(Batch([Reading("s", 4.0, NOW + 90, NOW + 80, mark="old")], words=[Word("g", NOW + 3, False)]))
+    assert again.load_views()["s"].value == 4.0
+    assert again.words() == [Word("g", NOW + 3, False)]
 
 
 def test_the_last_reading_follows_a_clock_that_was_set_back(opened: Opener) -> None:

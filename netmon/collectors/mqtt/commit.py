@@ -18,7 +18,7 @@ from netmon.collectors.mqtt.plan import Plan
 from netmon.config import MqttConfig
 from netmon.errors import NetmonError
 from netmon.history.spool import SEEN_IDS, Bad, Batch, Spool
-from netmon.model import Reading
+from netmon.model import Reading, Word
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Committer:
     """Used by the ingest thread alone. ``stats`` counts messages by result, ``events`` (shared) what goes wrong."""
 
     def __init__(
-        self, config: MqttConfig, spool: Spool, clock: Clock, deliver: Callable[[list[Reading]], None],
+        self, config: MqttConfig, spool: Spool, clock: Clock, deliver: Callable[[list[Reading | Word]], None],
         loop: asyncio.AbstractEventLoop, events: Counter[str],
     ) -> None:  # fmt: skip
         self._config = config
@@ -139,7 +139,7 @@ class Committer:
         for source, mids in prepared.acks:
             source.ack(mids)
         self.stats.update(prepared.results)
-        self._handover.give(prepared.batch.readings)
+        self._handover.give([*prepared.batch.words, *prepared.batch.readings])
 
     def _prepare(self, prepared: _Prepared) -> None:
         """Decode what is queued, in order."""
@@ -190,6 +190,7 @@ class Committer:
         if taken.skew_s is not None and not message.retain and not -self._late_s <= taken.skew_s < 0:
             self.skew_s.update((reading.sensor, taken.skew_s) for reading in taken.readings)
         batch.readings += taken.readings
+        batch.words += taken.words
         if taken.reason:
             batch.bad.append(Bad(received_at, topic, taken.reason, taken.detail, payload))
             return "undecodable"
@@ -197,11 +198,12 @@ class Committer:
 
 
 class Handover:
-    """Readings on their way into the event loop; when it lags the oldest, on disk anyway, are left out and counted."""
+    """Readings and words on their way into the event loop; when it lags the oldest, on disk anyway, are left out and
+    counted."""
 
     def __init__(
         self,
-        deliver: Callable[[list[Reading]], None],
+        deliver: Callable[[list[Reading | Word]], None],
         loop: asyncio.AbstractEventLoop,
         limit: int,
         events: Counter[str],
@@ -211,10 +213,10 @@ class Handover:
         self._limit = limit
         self._events = events
         self._lock = threading.Lock()
-        self._readings: deque[Reading] = deque()
+        self._readings: deque[Reading | Word] = deque()
         self._asked = False
 
-    def give(self, readings: list[Reading]) -> None:
+    def give(self, readings: list[Reading | Word]) -> None:
         if not readings:
             return
         with self._lock:

@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 
 from netmon.collectors.mqtt.decode import DecodeError, Record
 from netmon.collectors.mqtt.decode.layout import LayoutError
+from netmon.collectors.mqtt.decode.record import VALUES
 from netmon.collectors.mqtt.decode.units import convert
 from netmon.collectors.mqtt.intake import chosen, correction, skew
 from netmon.collectors.mqtt.plan import Routed, Use
@@ -35,7 +36,7 @@ class Explained:
                 trouble = None
             except DecodeError as error:
                 trouble, records = error, list(error.records)
-            self._records(records, use.sensors, now, retained)
+            self._records(records, use, now, retained)
             if trouble is not None:
                 self.problem(f"not understood: {trouble.reason}: {trouble}")
                 self.lines += _dump(trouble, payload)
@@ -44,18 +45,22 @@ class Explained:
         self.good = False
         self.lines.append(f"  {text}")
 
-    def _records(self, records: list[Record], sensors: tuple[Routed, ...], now: float, retained: bool) -> None:
+    def _records(self, records: list[Record], use: Use, now: float, retained: bool) -> None:
+        sensors = use.sensors
         off_s = skew(records, now)
         moved_s = 0.0 if retained else correction(off_s, self._limit_s)
         owners: dict[int, list[Routed]] = {}
-        values = [record for record in records if record.kind in ("value", "old")]
+        values = [record for record in records if record.kind in VALUES]
         for routed in sensors:
             for record in chosen(values, routed[0].field, routed[0].device):
                 owners.setdefault(id(record), []).append(routed)
         words = [record.kind for record in records if record.kind in ("gone", "here")]
-        if "gone" in words:
+        for gateway in use.gateways if words or values else ():
+            says = "gone: silent from now on, with its sensors" if "gone" in words else "there"
+            self.lines.append(f'  gateway "{gateway}": {says}')
+        if "gone" in words and (sensors or not use.gateways):
             self.lines.append(f"  gone: {', '.join(s.id for s, _ in sensors) or 'no sensor'}: stale from now on")
-        elif words and len(words) == len(records):
+        elif words and len(words) == len(records) and not use.gateways:
             self.lines.append("  no values: the device is there, or what it sent is not believed (yet)")
         for record in values:
             self.lines.append(f"  {self._sent(record)}")
@@ -87,6 +92,10 @@ class Explained:
             notes.append(f"invalid: above {kind.valid_max:g}")
         if retained:
             notes.append("retained: never fresh")
+        if record.kind == "bad":
+            notes.append("invalid: bad, says its sender")
+        if record.kind == "lapsed":
+            notes.append("the sender has no newer: stale from now on")
         if record.kind == "old":
             notes.append("kept by the device while it was cut off")
         elif moved_s and record.at is not None:

@@ -21,7 +21,7 @@ from netmon.collectors.mqtt.session import BAD_CREDENTIALS, BAD_VERSION, V5, V31
 from netmon.config import MqttConfig
 from netmon.errors import CollectError
 from netmon.history.spool import Spool, SpoolError
-from netmon.model import Inventory, Reading, Sensor
+from netmon.model import Inventory, Reading, Sensor, Word
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ COMMANDS_AT_ONCE = 20  # sent in one round: their answers are births, which are 
 
 
 class Ingest:
-    """``deliver`` is called in ``loop`` with the readings of committed batches, in order.
+    """``deliver`` is called in ``loop`` with the readings of committed batches, in order, and words of gateways.
 
     ``stats`` counts messages by result (ok, retained, duplicate, undecodable, unknown_topic), ``events`` all else that
     happens (connected, failed_auth, subscribe_refused, commit_failed, paused, handover_dropped, ...).
@@ -39,7 +39,7 @@ class Ingest:
 
     def __init__(
         self, config: MqttConfig, routes: Mapping[str, Sequence[Sensor]], inventory: Inventory, spool: Spool,
-        clock: Clock, deliver: Callable[[list[Reading]], None], loop: asyncio.AbstractEventLoop,
+        clock: Clock, deliver: Callable[[list[Reading | Word]], None], loop: asyncio.AbstractEventLoop,
         *, backoff_s: tuple[float, float] = (1.0, 30.0),
     ) -> None:  # fmt: skip
         self._config = config

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from netmon.collectors.mqtt.decode import DecodeError, Record
+from netmon.collectors.mqtt.decode.record import VALUES
 from netmon.collectors.mqtt.decode.units import convert
 from netmon.collectors.mqtt.plan import Use
-from netmon.model import Reading
+from netmon.model import Mark, Reading, Word
 
 
 class Taken(NamedTuple):
@@ -21,6 +22,7 @@ class Taken(NamedTuple):
     reason: str
     detail: str
     skew_s: float | None  # device clock minus ours, where the device gave a time
+    words: tuple[Word, ...] = ()  # of gateways
 
 
 def take(uses: Iterable[Use], payload: bytes, received_at: float, *, retained: bool, skew_limit_s: float,
@@ -29,6 +31,7 @@ def take(uses: Iterable[Use], payload: bytes, received_at: float, *, retained: b
     readings: list[Reading] = []
     reason = detail = ""
     skew_s: float | None = None
+    words: tuple[Word, ...] = ()
     told = False  # something that is no value
     for use in uses:
         records: Sequence[Record]
@@ -37,9 +40,11 @@ def take(uses: Iterable[Use], payload: bytes, received_at: float, *, retained: b
         except DecodeError as error:
             reason, detail = error.reason, str(error)
             records = error.records
-        values = [record for record in records if record.kind in ("value", "old")]
+        values = [record for record in records if record.kind in VALUES]
         told = told or len(values) < len(records)
         gone = told and any(record.kind == "gone" for record in records)
+        if use.gateways and any(record.kind != "none" for record in records):
+            words += tuple(Word(gateway, received_at, gone, retained) for gateway in use.gateways)
         skew_s = skew(records, received_at)
         moved_s = 0.0 if retained else correction(skew_s, skew_limit_s, late_s)
         for sensor, unit in use.sensors:
@@ -51,12 +56,21 @@ def take(uses: Iterable[Use], payload: bytes, received_at: float, *, retained: b
                 if value is None:
                     reason, detail = "unit", f"{sensor.id}: {sent} is not {unit}"
                     continue
-                off_s = moved_s if record.at is not None and record.kind != "old" else 0.0
+                off_s = 0.0 if record.at is None else moved_s
+                if record.kind == "value":
+                    mark: Mark = ""
+                elif record.kind == "lapsed":
+                    readings.append(Reading(sensor.id, math.nan, received_at, retained=retained, gone=True))
+                    continue
+                else:
+                    mark = "old" if record.kind == "old" else "bad"
+                if mark == "old" and record.at is not None:  # its clock is known to be wrong only where it is ahead
+                    off_s = correction(max(record.at - received_at, 0.0), skew_limit_s)
                 at = None if record.at is None else record.at - off_s
-                readings.append(Reading(sensor.id, value, received_at, at, retained, off_s))
+                readings.append(Reading(sensor.id, value, received_at, at, retained, off_s, mark=mark))
     if not readings and not reason and not told:
         reason, detail = "no_value", "no field of the inventory's sensors is in it"
-    return Taken(readings, reason, detail, skew_s)
+    return Taken(readings, reason, detail, skew_s, words)
 
 
 def chosen(values: Sequence[Record], field: str, device: str = "") -> Sequence[Record]:

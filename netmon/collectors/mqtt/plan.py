@@ -1,4 +1,4 @@
-"""Which sensors a topic feeds, through which decoder. Pure.
+"""Which sensors a topic feeds, through which decoder, and which gateways speak for themselves on it. Pure.
 
 Whose value it is follows from the topic, as the inventory says, and never from a payload: where several devices share a
 topic, a payload can only choose among that topic's own sensors.
@@ -19,10 +19,11 @@ Routed = tuple[Sensor, str]  # a sensor and the unit that its type stores
 
 
 class Use(NamedTuple):
-    """Sensors of one topic that share a decoder, each with the unit its type stores."""
+    """Sensors of one topic that share a decoder, each with the unit its type stores; gateways that speak there."""
 
     decode: Bound
     sensors: tuple[Routed, ...]
+    gateways: tuple[str, ...] = ()
 
 
 class Plan:
@@ -35,6 +36,7 @@ class Plan:
         self.uses: dict[str, tuple[Use, ...]] = {}
         self.commands: dict[str, bytes] = {}
         self._edges: dict[tuple[str, str], dict[str, tuple[Routed, ...]]] = {}  # edge node -> device -> sensors
+        self._speakers: dict[tuple[str, str], tuple[str, ...]] = {}  # edge node -> the gateways it is
         self._filters: dict[str, None] = {}  # of edge nodes
         self._old = old
         self._bound: dict[tuple[str, str], Bound] = {}
@@ -66,11 +68,12 @@ class Plan:
         devices = self._edges.get((address.group, address.edge))
         if devices is None:
             return None
+        edge = self._speakers.get((address.group, address.edge), ()) if not address.device else ()
         if address.kind == "NDEATH":
             sensors = tuple(routed for found in devices.values() for routed in found)
         else:
             sensors = devices.get(address.device, ())
-        return (Use(lambda payload, now: self._take(address, payload, now), sensors),)
+        return (Use(lambda payload, now: self._take(address, payload, now), sensors, edge),)
 
     def _take(self, address: Address, payload: bytes, now: float) -> list[Record]:
         outcome = self._host.take(address, payload, now)
@@ -94,6 +97,17 @@ class Plan:
 
     def add_presence(self, topic: str, sensors: tuple[Routed, ...]) -> None:
         self._add(topic, Use(presence.decode, sensors))
+
+    def add_gateway(self, gateway: str, presence_topic: str, heartbeat: str) -> None:
+        """What it says of itself: on ``presence_topic`` (an edge node's, or with words), and by any ``heartbeat``."""
+        if (address := read_topic(presence_topic)) is not None:
+            self._add_edge(presence_topic, ())
+            key = (address.group, address.edge)
+            self._speakers[key] = (*self._speakers.get(key, ()), gateway)
+        elif presence_topic:
+            self._add(presence_topic, Use(presence.decode, (), (gateway,)))
+        if heartbeat:
+            self._add(heartbeat, Use(lambda payload, now: [HERE], (), (gateway,)))
 
     def _add(self, topic: str, use: Use) -> None:
         self.uses[topic] = (*self.uses.get(topic, ()), use)
@@ -127,6 +141,7 @@ def compile_plan(
     plan = Plan(old)
     problems: list[str] = []
     presences: dict[str, list[Routed]] = {}
+    gateways = gateway_topics(inventory)
     for topic, sensors in routes.items():
         by_decoder: dict[str, list[Routed]] = {}
         for sensor in sensors:
@@ -139,10 +154,14 @@ def compile_plan(
                 problems += [f"sensor={sensor.id} decoder={name} reason={error}" for sensor, _ in found]
                 continue
             for routed in found:
+                spoken_for = gateways.get(routed[0].via.removeprefix("gateway:"), "")
                 for told in presence_topics(routed[0], inventory):
-                    presences.setdefault(told, []).append(routed)
+                    if told != spoken_for:
+                        presences.setdefault(told, []).append(routed)
     for topic, told_of in presences.items():
         plan.add_presence(topic, tuple(told_of))
+    for name, topic in gateways.items():
+        plan.add_gateway(name, topic, inventory.gateways[name].heartbeat)
     plan.forget_old()
     return plan, problems
 
@@ -152,3 +171,19 @@ def presence_topics(sensor: Sensor, inventory: Inventory) -> list[str]:
     if sensor.presence:
         return [sensor.presence]
     return presence.topics(form_of(sensor.decoder, inventory.mappings), sensor.topic)
+
+
+def gateway_topics(inventory: Inventory) -> dict[str, str]:
+    """Where each gateway says whether it is there: as the inventory says, else as the format of all its sensors does
+    (the bridge's state of Zigbee2MQTT, the edge node of Sparkplug); "" where nothing is known of it."""
+    own: dict[str, set[str]] = {name: set() for name in inventory.gateways}
+    for sensor in inventory.sensors.values():
+        name = sensor.via.removeprefix("gateway:")
+        if sensor.via != name and name in own:
+            form = form_of(sensor.decoder, inventory.mappings)
+            address = read_topic(sensor.topic) if form == SPARKPLUG else None
+            own[name].add(address.node_topic if address else presence.bridge(form, sensor.topic))
+    return {
+        name: gateway.presence or (next(iter(own[name])) if len(own[name]) == 1 else "")
+        for name, gateway in inventory.gateways.items()
+    }

@@ -10,14 +10,16 @@ import orjson
 
 from netmon.errors import NetmonError
 
-Kind = Literal["value", "old", "gone", "here"]
+Kind = Literal["value", "old", "bad", "lapsed", "gone", "here", "none"]
+VALUES = ("value", "old", "bad", "lapsed")  # kinds that are about one name
 
 
 class Record(NamedTuple):
     """One number of a payload. ``at`` is the device's own time (UTC Unix seconds), None if it gave none.
 
-    ``kind``: a ``value``, an ``old`` one that the device had kept for us while it was cut off, or no number but word
-    that all of the device's sensors are ``gone`` (or ``here``, which is no proof that they measure).
+    ``kind``: a ``value``, an ``old`` one that the device had kept for us while it was cut off, a ``bad`` one that its
+    sender does not believe, one that has ``lapsed`` (the sender has no newer); or no number but word that all of the
+    device's sensors are ``gone`` (or ``here``, which is no proof that they measure), or ``none``: nothing.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Record(NamedTuple):
 
 GONE = Record("", math.nan, "", None, kind="gone")
 HERE = Record("", math.nan, "", None, kind="here")
+NOTHING = Record("", math.nan, "", None, kind="none")
 
 
 class DecodeError(NetmonError):

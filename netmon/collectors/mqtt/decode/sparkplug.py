@@ -4,7 +4,8 @@ and the wish for a rebirth out.
 The rules: a birth gives metrics their names, aliases, types and units, and nothing else does. NBIRTH makes all earlier
 births of the edge node and of its devices void; each message of an edge node carries the next ``seq`` (0..255). After a
 gap a birth may have been missed, so nothing is believed until the next NBIRTH, which is asked for. NDEATH counts only
-for the birth whose ``bdSeq`` it carries: a late will of an earlier session kills nobody.
+for the birth whose ``bdSeq`` it carries: a late will of an earlier session kills nobody. The property ``Quality`` of a
+metric (section 6.4.9) says whether it is good (as it is without one), bad, or stale: the last that the edge node had.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from netmon.collectors.mqtt.decode.record import GONE, HERE, DecodeError, Kind, Record, finite
+from netmon.collectors.mqtt.decode.record import GONE, HERE, NOTHING, DecodeError, Kind, Record, finite
 from netmon.collectors.mqtt.decode.sparkplug_wire import parse
 
 NAMESPACE = "spBv1.0"
@@ -24,6 +25,8 @@ _SIGNED = {1: 8, 2: 16, 3: 32, 4: 64}  # datatype -> bits; values are their two'
 _UNSIGNED = (5, 6, 7, 8)
 _FLOAT, _DOUBLE, _BOOLEAN = 9, 10, 11
 _EDGE, _DEVICE = ("NBIRTH", "NDATA", "NDEATH"), ("DBIRTH", "DDATA", "DDEATH")
+_GOOD = range(192, 256)  # of the property Quality: 192 in the specification, Ignition has some more
+_STALE = (500, 516)  # the specification's; Ignition's Bad_Stale, which has a level in the bits above these 16
 MAX_MS = 1e14  # of a time since 1970: the year 5138
 
 
@@ -38,6 +41,11 @@ class Address(NamedTuple):
     @property
     def command_topic(self) -> str:
         return f"{NAMESPACE}/{self.group}/NCMD/{self.edge}"
+
+    @property
+    def node_topic(self) -> str:
+        """That of the edge node's own data."""
+        return f"{NAMESPACE}/{self.group}/NDATA/{self.edge}"
 
     @property
     def published(self) -> list[str]:
@@ -149,7 +157,7 @@ class Host:
     def _node_death(self, edge: _Edge, message: Any) -> list[Record]:
         told = _bd_seq(message)
         if edge.bd_seq is not None and told is not None and told != edge.bd_seq:
-            return [HERE]
+            return [NOTHING]
         edge.born.clear()
         edge.in_order, edge.asked_at = False, None
         return [GONE]
@@ -189,13 +197,24 @@ def _text(raw: bytes) -> str:
     return raw[:MAX_TEXT].decode(errors="replace")
 
 
+def _property(metric: Any, name: bytes) -> Any:
+    properties = metric.properties
+    return next((value for key, value in zip(properties.keys, properties.values, strict=False) if key == name), None)
+
+
 def _unit(metric: Any) -> str:
     """The property ``engUnit``, which births may carry."""
-    properties = metric.properties
-    for key, value in zip(properties.keys, properties.values, strict=False):
-        if key == b"engUnit":
-            return _text(value.string_value)
-    return ""
+    found = _property(metric, b"engUnit")
+    return _text(found.string_value) if found is not None else ""
+
+
+def _kind(metric: Any, at: float | None) -> Kind | None:
+    """What a value is worth; None where it is neither good nor of now."""
+    found = _property(metric, b"Quality") if metric.HasField("properties") else None
+    good = found is None or not found.HasField("int_value") or found.int_value in _GOOD
+    if metric.is_historical and at is not None:
+        return "old" if good else None
+    return "value" if good or found is None else "lapsed" if found.int_value & 0xFFFF in _STALE else "bad"
 
 
 def _records(born: _Born, device: str, message: Any) -> list[Record]:
@@ -209,8 +228,9 @@ def _records(born: _Born, device: str, message: Any) -> list[Record]:
             continue
         at_ms = entry.timestamp if entry.HasField("timestamp") else message.timestamp
         at = at_ms / 1000.0 if 0 < at_ms < MAX_MS else None
-        kind: Kind = "old" if entry.is_historical and at is not None else "value"
-        records.append(Record(metric.name, value, metric.unit, at, metric.name.rpartition("/")[2], kind, device))
+        if (kind := _kind(entry, at)) is not None:
+            local = metric.name.rpartition("/")[2]
+            records.append(Record(metric.name, value, metric.unit, at, local, kind, device))
     return records
 
 

@@ -18,7 +18,7 @@ _U32, _U64, _F32, _F64 = _T.TYPE_UINT32, _T.TYPE_UINT64, _T.TYPE_FLOAT, _T.TYPE_
 _BOOL, _BYTES, _MESSAGE = _T.TYPE_BOOL, _T.TYPE_BYTES, _T.TYPE_MESSAGE
 _Field = tuple[str, int, "_T.Type.ValueType", str]  # name, number, type, message ("*": repeated)
 _MESSAGES: dict[str, tuple[_Field, ...]] = {
-    "PropertyValue": (("string_value", 8, _BYTES, ""),),
+    "PropertyValue": (("int_value", 3, _U32, ""), ("string_value", 8, _BYTES, "")),
     "PropertySet": (("keys", 1, _BYTES, "*"), ("values", 2, _MESSAGE, "*PropertyValue")),
     "Metric": (
         ("name", 1, _BYTES, ""), ("alias", 2, _U64, ""), ("timestamp", 3, _U64, ""), ("datatype", 4, _U32, ""),
