@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,7 @@ from bench.daemon import child, copy_sample, free_port, secret
 from bench.report import ROOT, say
 from bench.usual import router_of, usual
 from netmon.commands import loader
-from netmon.model import Inventory
+from netmon.model import Inventory, Site
 from netmon.sim.weather import Climate
 from netmon.sim.world import Fault
 from netmon.topology import Topology
@@ -39,6 +39,7 @@ from netmon.topology import Topology
 NETMON = (sys.executable, "-m", "netmon.cli")
 LASTS_S = 240.0  # long enough for the slowest contender to tell
 AFTER_S = 330.0  # ... and to tell that it is over: Alertmanager's group_interval is five minutes
+PAUSE_S = 90.0  # between two waves of faults: what was cut has been told as back (`recovered`)
 LOOK_S = 5.0
 CONTACT = {
     "id": "noc",
@@ -58,6 +59,7 @@ class Stage:
     minutes: float
     singles: int = 0
     cascades: int = 0
+    waves: int = 2  # of faults, each over before the next
     usual: bool = False  # the usual stack runs beside netmon
     warm_s: float = 90.0  # before the first fault
     lasts_s: float = LASTS_S
@@ -65,8 +67,9 @@ class Stage:
 
     @property
     def window_s(self) -> float:
-        """In which faults begin."""
-        return self.minutes * 60.0 - self.warm_s - self.lasts_s - self.after_s
+        """In which the faults of one wave begin."""
+        rest_s = self.minutes * 60.0 - self.warm_s - self.after_s + PAUSE_S
+        return rest_s / self.waves - self.lasts_s - PAUSE_S
 
 
 class Cut(NamedTuple):
@@ -113,34 +116,47 @@ class Outcome:
 
 
 def faults_of(inventory: Inventory, stage: Stage, rng: random.Random) -> list[Fault]:
-    """Which lines are cut and which nodes fail, times from the first one on. Pure.
+    """Which lines are cut and which nodes fail, times from the first wave on. Pure. Raises BenchError.
 
     The largest aggregation points fail; the cut sites are those of one line and a router, none below a node that fails,
-    no two of one building, cable or feeder: such would be one incident.
+    no two of one building, feeder or cable in a wave: such would be one incident.
     """
     topology = Topology(inventory)
     nodes = [n.id for n in inventory.nodes.values() if n.kind == "aggregation"]
     nodes = sorted(nodes, key=lambda n: (-len(topology.sites_below(n)), n))[: stage.cascades]
     below = {site for node in nodes for site in topology.sites_below(node)}
-    pool, taken = [], set[tuple[str, str]]()
-    for site in rng.sample(sorted(inventory.sites.values(), key=lambda s: s.id), len(inventory.sites)):
-        groups = {("b", site.building), ("p", site.power), ("c", site.cable)} - {("b", ""), ("p", ""), ("c", "")}
-        alone = len(topology.lines_of(site.id)) == 1 and not groups & taken
-        if alone and site.id not in below and router_of(inventory, site.id):
-            pool.append(topology.lines_of(site.id)[0])
-            taken |= groups
-    if len(pool) < stage.singles:
-        raise BenchError(f"{stage.name}: only {len(pool)} sites of the sample can be cut alone")
+    sites = [site for site in inventory.sites.values() if site.id not in below and router_of(inventory, site.id)]
+    pool = [site for site in sites if len(topology.lines_of(site.id)) == 1]
+    rng.shuffle(pool)
     found = []
-    for kind, names in (("fibre", pool[: stage.singles]), ("node", nodes)):
-        gap_s = stage.window_s / max(1, len(names))
-        for number, name in enumerate(names):
-            found.append(Fault(kind, name, (number + rng.random()) * gap_s, stage.lasts_s))
+    for wave in range(stage.waves):
+        begins_s = wave * (stage.window_s + stage.lasts_s + PAUSE_S)
+        alone = _apart(pool, stage.singles // stage.waves)
+        pool = [site for site in pool if site not in alone]
+        lines = [topology.lines_of(site.id)[0] for site in alone]
+        for kind, names in (("fibre", lines), ("node", nodes[wave :: stage.waves])):
+            gap_s = stage.window_s / max(1, len(names))
+            for number, name in enumerate(names):
+                found.append(Fault(kind, name, begins_s + (number + rng.random()) * gap_s, stage.lasts_s))
     return found
 
 
-def play(stage: Stage, seed: int, folder: Path) -> Outcome:
-    """The whole stage, in real time. Raises BenchError."""
+def _apart(sites: Sequence[Site], count: int) -> list[Site]:
+    """The first ``count`` that share nothing with each other."""
+    found: list[Site] = []
+    taken: set[tuple[str, str]] = set()
+    for site in sites:
+        groups = {(k, v) for k, v in (("b", site.building), ("p", site.power), ("c", site.cable)) if v}
+        if len(found) < count and not groups & taken:
+            found.append(site)
+            taken |= groups
+    if len(found) < count:
+        raise BenchError(f"only {len(found)} of {count} sites of the sample can be cut at once")
+    return found
+
+
+def play(stage: Stage, seed: int, folder: Path, stop: threading.Event) -> Outcome:
+    """The whole stage, in real time. Raises BenchError, also when it is to ``stop``."""
     place = folder / stage.name
     place.mkdir()
     snmp_port = free_port(socket.SOCK_DGRAM)
@@ -173,11 +189,12 @@ def play(stage: Stage, seed: int, folder: Path) -> Outcome:
         if stage.usual:
             pids |= stack.enter_context(usual(place, inventory, snmp_port, address))
         say(f"incidents: {stage.name}: all is ready")
-        loads = _wait(ready + stage.warm_s, {"the simulator": sim, "netmon": daemon})
+        children = {"the simulator": sim, "netmon": daemon}
+        loads = _wait(ready + stage.warm_s, children, stop)
         listed = [{"kind": f.kind, "target": f.target, "at": f.at_s, "duration": f.duration_s} for f in script]
         faults.write_text(json.dumps(listed), encoding="utf-8")
         sim.send_signal(signal.SIGHUP)
-        loads += _wait(ready + stage.minutes * 60.0, {"the simulator": sim, "netmon": daemon})
+        loads += _wait(ready + stage.minutes * 60.0, children, stop)
         found = Outcome(stage, inventory, _cuts(truth, inventory), list(posts), load=statistics.median(loads))
         found.cpu_s = {name: round(cpu_of(pid), 2) for name, pid in pids.items()}
         if len(found.cuts) != len(script):
@@ -262,11 +279,12 @@ def _ready(port: int) -> bool:
         line.close()
 
 
-def _wait(until: float, children: dict[str, subprocess.Popen[bytes]]) -> list[float]:
+def _wait(until: float, children: dict[str, subprocess.Popen[bytes]], stop: threading.Event) -> list[float]:
     """Load averages until then. Raises BenchError when a child ends meanwhile."""
     loads = [os.getloadavg()[0]]
     while (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, LOOK_S))
+        if stop.wait(min(left, LOOK_S)):
+            raise BenchError("stopped")
         for name, popen in children.items():
             if popen.poll() is not None:
                 raise BenchError(f"{name} ended by itself with status {popen.returncode}")
