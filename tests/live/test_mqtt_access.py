@@ -67,7 +67,8 @@ class Guarded(Broker):
         return text
 
     def client(self, user: str) -> Client:
-        found = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)  # an id each: one id is one connection
+        # no client id of ours: the broker would throw one client out for the other
+        found = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         if self.identity:
             certificate = str(self.folder / f"{user}.crt"), str(self.folder / f"{user}.key")
             found.tls_set(str(self.folder / "ca.crt"), *certificate)
