@@ -10,7 +10,7 @@ from netmon.desk import Desk
 from netmon.errors import Problem, Refused
 from netmon.history.sensormeans import Curve, Share
 from netmon.metrics import build_registry
-from netmon.model import LineSample
+from netmon.model import LineSample, Reply
 
 if TYPE_CHECKING:
     from netmon.app import App
@@ -51,6 +51,12 @@ class Answers:
             raise Refused(503, "netmon is starting")
         known = app.poller.profiles.modules
         return await app.snmp_page.text(app.state.inventory, known, target, modules, auth)
+
+    async def take_reply(self, reply: Reply) -> None:
+        """Somebody has answered through a gateway."""
+        if not self._app.reloader.started.is_set():
+            raise Refused(503, "netmon is starting")
+        await self._app.replies.take(reply.channel, [reply], "")
 
     async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
         """What is kept of one line."""

@@ -36,6 +36,7 @@ from netmon.collectors.traps import Traps, own_engine_id
 from netmon.desk import Desk
 from netmon.errors import Problem
 from netmon.history.linesamples import LineSamples
+from netmon.history.replies import ReplyBook
 from netmon.history.sensormeans import SensorMeans
 from netmon.history.spool import Spool
 from netmon.history.store import Store
@@ -47,6 +48,7 @@ from netmon.metrics import SelfMetrics
 from netmon.pipeline import KEEP_CLOSED_S, Pipeline
 from netmon.polls import Polls
 from netmon.reload import Reloader
+from netmon.replies import Replies
 from netmon.scheduler import Scheduler
 from netmon.selfreport import SelfReport
 from netmon.selfwatch import collect_rarely, spared_collector
@@ -213,6 +215,20 @@ class App:
             stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
         stack.callback(self.traps.close)
         self.traps.start([TrapSocket(sock) for sock in handed_over("netmon-traps")])
+        self.replies = Replies(
+            config,
+            self.state,
+            self.words,
+            ReplyBook(self.store),
+            self.desk,
+            self.notifier.ways,
+            self.clock,
+            self.prober.check_now,
+            look,
+            lambda channel, what: self.self_metrics.replies.labels(channel, what).inc(),
+        )
+        stack.push_async_callback(self.replies.close)
+        await self.replies.start()
         self._spawn("loop meter", self.report.meter.run())
         self._spawn("steps", self.steps.run())
         self._spawn("housekeeping", self.housekeeping.run())

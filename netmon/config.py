@@ -150,6 +150,7 @@ class Channel:
     template: str = ""  # zns only, as the following: the template's id at Zalo
     parameters: tuple[Parameter, ...] = ()
     token: Secret | None = None  # zalo_bot only
+    replies: bool = False  # people can answer by it, so its texts say how
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,19 @@ class ZaloConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MailboxConfig:
+    """Where answers to e-mails arrive: IMAP over TLS. Empty ``host`` = none are read."""
+
+    host: str = ""
+    port: int = 993
+    username: str = ""
+    password: Secret | None = None
+    folder: str = "INBOX"
+    ca_file: str = ""
+    interval_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
 class NotifyConfig:
     """Channels and how sending is paced."""
 
@@ -171,6 +185,7 @@ class NotifyConfig:
     retry_s: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0)
     noc_phone: str = ""
     zalo: ZaloConfig = field(default_factory=ZaloConfig)
+    mailbox: MailboxConfig = field(default_factory=MailboxConfig)
 
 
 @dataclass(frozen=True, slots=True)

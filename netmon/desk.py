@@ -48,6 +48,14 @@ class Desk:
         log.info("incident handled id=%d step=%s", number, change.incident.timeline[-1].kind)
         return change.incident
 
+    async def answer(self, number: int, mains: bool, who: str, how: str) -> Incident | None:
+        """Somebody at the site says whether there is mains: evidence. None if no such incident is open."""
+        change = self._pipeline.take_answer(number, mains, who, how)
+        if change is None:
+            return None
+        await self._store.commit_step([change], [], {}, self._clock.now())
+        return change.incident
+
     async def report(self, subject: Subject, who: str, text: str) -> Incident:
         """Open an incident about a site or a node by hand."""
         known = {"site": self._state.inventory.sites, "node": self._state.inventory.nodes}.get(subject.kind, {})

@@ -145,6 +145,8 @@ _CATALOGUE = (
     Metric("netmon_influx_up", "gauge", "1 if the history database took the latest batch; absent when there is none."),
     Metric("netmon_own_uplink_up", "gauge", "1 while netmon's own uplink answers."),
     Metric("netmon_notifications_total", "counter", "Messages sent, by channel and result.", ("channel", "result")),
+    Metric("netmon_replies_total", "counter", "Replies of people, by channel and what they asked for.",
+           ("channel", "result")),
     Metric("netmon_notifications_failing", "gauge", "1 while the channel's latest message could not be sent.",
            ("channel",)),
     Metric("netmon_loop_hold_seconds", "gauge", "Longest hold of the event loop over the last minute."),
@@ -180,6 +182,7 @@ class SelfMetrics:
         self.poll_failures = self._counter("netmon_poll_failures_total")
         self.poll_tables_failed = self._counter("netmon_poll_tables_failed_total")
         self.notifications = self._counter("netmon_notifications_total")
+        self.replies = self._counter("netmon_replies_total")
         self.clock_steps = self._counter("netmon_clock_steps_total")
         self.registry.register(_TotalsCollector(self._totals))
 

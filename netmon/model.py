@@ -552,6 +552,18 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """What somebody wrote back. ``id`` stays the same when it is fetched again; ``address`` is the channel's."""
+
+    id: str
+    channel: str
+    address: str
+    subject: str
+    text: str
+    at: float  # when netmon had it
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """A message that is to be sent: committed before the attempt, its result after. ``id`` keys its Message-ID."""
 

@@ -253,7 +253,7 @@ class Pipeline:
             self.state.incidents[change.incident.id] = change.incident
         self.state.revision += 1
 
-    def take_answer(self, number: int, mains: bool, who: str) -> Change | None:
+    def take_answer(self, number: int, mains: bool, who: str, how: str = "") -> Change | None:
         """A person on site answers: 5 = mains present, 6 = no mains. It is evidence; None if none such is open."""
         found = self.book.open.get(number)
         if found is None:
@@ -261,7 +261,8 @@ class Pipeline:
         now = self._clock.now()
         sites = (found.subject.id, *found.children) if found.subject.kind == "site" else found.children
         self.state.said |= dict.fromkeys(sites, Said(mains, now, who))
-        entry = TimelineEntry(now, "evidence", who, "mains_said" if mains else "no_mains_said")
+        said = "mains_said" if mains else "no_mains_said"
+        entry = TimelineEntry(now, "evidence", who, f"{said} {how}".strip())
         change = self.book.handle(number, lambda incident: replace(incident, timeline=(*incident.timeline, entry)), now)
         if change is not None:
             self._show(change)

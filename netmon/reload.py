@@ -101,6 +101,7 @@ class Reloader:
         app.state.gauges.replace("thresholds", following.thresholds)
         app.notifier.set_config(app.config)
         app.feed.set_config(app.config)
+        app.replies.set_config(app.config)
         if following.profiles is not None:  # else devices need not be learnt anew
             app.poller.set_profiles(following.profiles)
         app.polls.take_targets(inventory)

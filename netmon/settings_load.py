@@ -68,6 +68,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "AlertConfig.upstream_ratio": (0.01, 1),
     "AlertConfig.storm_incidents": (1, 1_000_000),
     "AlertConfig.flap_changes": (2, 1000),
+    "MailboxConfig.interval_s": (1, 3600),
     "Channel.per_minute": (0.1, 100_000),
     "Channel.burst": (1, 10_000),
 }
@@ -121,6 +122,7 @@ class Settings:
         self._check_targets(values["snmp"].allow_targets)
         self._check_listen(values["traps"].listen)
         self._check_zalo(values["notify"])
+        self._check_replies(values["notify"])
         return Config(**values)
 
     def _fields(self, cls: type, entry: Entry, skip: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -285,6 +287,16 @@ class Settings:
                 allowed = 'allowed: such as "192.0.2.7", "192.0.2.8:1161", "[2001:db8::1]:1161", "198.51.100.0/24"'
                 self.places["snmp"].problem("allow_targets", f'"allow_targets": {error}', allowed)
 
+    def _check_replies(self, notify: NotifyConfig) -> None:
+        """A text that says "answer 1" must be one that somebody hears."""
+        for name, channel in notify.channels.items():
+            mail = channel.kind == "apprise" and channel.form == "long"
+            if channel.replies and not (channel.kind in ("zalo_bot", "http") or mail):
+                text = f'"replies": nobody can answer by a channel of kind {channel.kind}, form {channel.form}'
+                self.places[f"channel {name}"].problem("replies", text, "allowed: zalo_bot, http, e-mail")
+            elif channel.replies and mail and not notify.mailbox.host:
+                self.places[f"channel {name}"].problem("replies", '"replies": e-mail needs notify.mailbox')
+
     def _check_zalo(self, notify: NotifyConfig) -> None:
         account = notify.zalo
         whole = account.app_id and account.secret_key is not None and account.refresh_token is not None
@@ -302,4 +314,4 @@ class Settings:
             self.root.problem("timezone", f'"timezone" cannot be "{name}"', hint)
 
 
-_SIMPLE = ("form", "detail", "fallback", "method", "body", "per_minute", "burst", "template", "token")
+_SIMPLE = ("form", "detail", "fallback", "method", "body", "per_minute", "burst", "template", "token", "replies")

@@ -93,6 +93,13 @@ SETTINGS = {
     "notify.channels": "Ways to people, see below.",
     "notify.retry": "Times between the attempts to send one message.",
     "notify.noc_phone": "Number of the NOC, in messages that say whom to call.",
+    "notify.mailbox.host": "Server with the letters that answer netmon's, IMAP over TLS. None: none are read.",
+    "notify.mailbox.port": "Its port.",
+    "notify.mailbox.username": "User of the mailbox.",
+    "notify.mailbox.password": "Password of the mailbox.",
+    "notify.mailbox.folder": "Folder that is read; letters in it are never changed or removed.",
+    "notify.mailbox.ca_file": "Certificates that the server's is checked against. None: those of the system.",
+    "notify.mailbox.interval": "Time between two looks.",
     "notify.zalo.app_id": "Number of the application at Zalo for Developers.",
     "notify.zalo.secret_key": "Its secret key.",
     "notify.zalo.refresh_token": "A refresh token for the Official Account. It works once: the pairs that follow are "
@@ -113,6 +120,8 @@ SETTINGS = {
     "notify.channels.NAME.parameters": "Parameters of the template: for each its `text` with blanks, and `most`, the "
     "characters that the template lets it have (30 where it is not said).",
     "notify.channels.NAME.token": "Token of the Bot (`zalo_bot` only).",
+    "notify.channels.NAME.replies": "People can answer by it (`zalo_bot`, e-mail, a gateway that hands answers over): "
+    "netmon listens, and texts say how to answer instead of whom to call.",
     "notify.channels.NAME.success": "Regular expression that must be found in the answer.",
     "web.host": "Address to listen on. Put a TLS proxy before any other than this machine's own.",
     "web.port": "Port to listen on.",

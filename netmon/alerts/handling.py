@@ -37,6 +37,56 @@ def release(incident: Incident, who: str, note: str, now: float) -> Incident:
     return _note(replace(incident, acked_by="", acked_until=None), now, "unack", who, note)
 
 
+def take(incident: Incident, who: str, how: str, now: float) -> Incident:
+    """As ``acknowledge``, by a reply on the channel ``how``."""
+    return acknowledge(incident, who, how, now)
+
+
+def cannot(incident: Incident, who: str, how: str, now: float) -> Incident:
+    """Somebody cannot go: it is not his any more, and the next one is told."""
+    _open(incident)
+    if incident.acked_by == who:
+        incident = replace(incident, acked_by="", acked_until=None)
+    return _note(incident, now, "cannot", who, how)
+
+
+def there(incident: Incident, who: str, how: str, now: float) -> Incident:
+    """Somebody has arrived: it is his unless another has it."""
+    _open(incident)
+    if not incident.acked_by:
+        incident = replace(incident, acked_by=who, acked_until=now + ACK_S)
+    return _note(incident, now, "there", who, how)
+
+
+def finished(incident: Incident, who: str, how: str, now: float) -> Incident:
+    """The work is done. What a person opened is closed by it; what netmon sees, ends when netmon sees it end."""
+    _open(incident)
+    noted = _note(incident, now, "done", who, how)
+    return close(noted, who, how, now) if incident.kind == "report" else noted
+
+
+BY_REPLY = {"take": "ack", "mains": "evidence", "no_mains": "evidence"}  # other verbs leave a line of their own name
+
+
+def did(incident: Incident, verb: str, who: str, since: float) -> bool:
+    """Whether a reply that came at ``since`` has been followed already."""
+    kind = BY_REPLY.get(verb, verb)
+    return any(e.kind == kind and e.who == who and e.at >= since for e in incident.timeline)
+
+
+def unable(incident: Incident) -> set[str]:
+    """Everybody who has said that he cannot go, and has not thought better of it."""
+    found: set[str] = set()
+    for entry in incident.timeline:
+        if entry.kind == "cannot":
+            found.add(entry.who)
+        elif entry.kind in ("ack", "there"):
+            found.discard(entry.who)
+        elif entry.kind == "reopened":
+            found.clear()
+    return found
+
+
 def expire(incident: Incident, now: float) -> Incident:
     """The incident without an acknowledgement that is over; the same object where there is none."""
     if not incident.open or incident.acked_until is None or now < incident.acked_until:

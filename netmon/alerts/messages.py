@@ -21,6 +21,7 @@ from netmon.state import SensorView, State
 BY_CAUSE = ("power", "line", "device")  # causes whose suspicion reads otherwise than their confirmation
 # Somebody at the site knows most.
 ASK_SITE = ("power_suspected", "unknown", "line_suspected", "overrun_power", "report")
+MAINS_ASKED = ("power_suspected", "overrun_power")
 ALERT_KINDS = {"SensorSilent": "silent", "SensorFast": "fast", "GatewaySilent": "gateway"}  # with texts of their own
 LOST = ("down", "unreachable")
 MAINS_GOOD = {"ups_on_mains", "mains_present", "mains_fed_sensor", "neighbour_ups_on_mains"}
@@ -47,12 +48,13 @@ def render(
     detail: str = "plain",
     why: str = "",
     special: str = "",
+    answerable: bool = False,
 ) -> Message:
     """The message of ``form`` long, short or sms. ``why`` tells the reader why he gets it (e-mail only).
 
     ``special``: flapping or escalated, which have texts of their own.
     """
-    scene = Scene(change.incident, state, words, config, contact, zone, now, plain=detail != "full")
+    scene = Scene(change.incident, state, words, config, contact, zone, now, detail != "full", answerable)
     kind = special or kind_of(change)
     args = arguments(scene, kind)
     if form == "sms":
@@ -285,16 +287,29 @@ def _calls(scene: Scene, kind: str) -> dict[str, str]:
     """Whom to call: somebody at the site where that helps, else the NOC, unless the reader is the NOC."""
     words, site = scene.words, scene.site_contact()
     reader_is_noc = "noc" in scene.contact.audiences
+    answer = _answer(scene, kind)
     noc = "" if reader_is_noc else scene.config.notify.noc_phone
     call = words.text("sms.call_noc", phone=noc) if noc else ""
     if site is not None and kind in ASK_SITE:
         call = words.text("sms.call", phone=site.phone)
+    elif answer and kind != "node_back":  # one-way channels say whom to call instead (MESSAGES.md)
+        call, answer = answer, ""
     return {
         "call": call,
         "noc": noc,
-        "urgent": _flag(bool(noc)),
+        "answer": answer,
+        "answers": words.text("word.answers", id=scene.incident.id) if scene.answerable and scene.incident.open else "",
+        "urgent": _flag(bool(noc) and not scene.answerable),
         "at_tel": words.text("word.at_tel", phone=site.phone) if site else "",
     }
+
+
+def _answer(scene: Scene, kind: str) -> str:
+    """How to answer by SMS: taken, or what the site is asked, or what else is lost."""
+    if not scene.answerable or (not scene.incident.open and kind != "node_back"):
+        return ""
+    key = {"node_back": "answer_list"}.get(kind, "answer_mains" if kind in MAINS_ASKED else "answer")
+    return scene.words.text(f"sms.{key}", id=scene.incident.id)
 
 
 def _advice(scene: Scene, kind: str, args: Mapping[str, str]) -> str:

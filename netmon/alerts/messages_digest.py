@@ -32,6 +32,7 @@ def render_digest(
     *,
     zone: tzinfo,
     now: float,
+    answerable: bool = False,
 ) -> Message:
     """``changes`` are the news it carries, ``mine`` all incidents that concern the reader."""
 
@@ -58,7 +59,8 @@ def render_digest(
         "new_n": str(sum(1 for _, change in changes if change in ("opened", "flapping"))),
         "mine": _names(state, here, words) if contact.areas and here else "",
         "t_next": blank.time(storm.next_at) if storm.next_at else "",
-        "call": words.text("sms.call_noc", phone=noc) if noc else "",
+        "call": words.text("sms.answer_digest") if answerable else words.text("sms.call_noc", phone=noc) if noc else "",
+        "answers": words.text("word.answer_digest") if answerable else "",
     }
     if form == "sms":
         return Message("", parts.sms(words.parts("sms.digest"), args))

@@ -59,6 +59,7 @@ class Scene:
     zone: tzinfo
     now: float
     plain: bool = True
+    answerable: bool = False  # by a reply on this channel
 
     # --- how things read ---
 

@@ -80,6 +80,8 @@ def _body(scene: Scene, kind: str, args: Mapping[str, str], why: str) -> Iterabl
         yield field("done", words.text("mail.not_taken"))
     if args["do"] and kind not in CLOSED:
         yield field("do", args["do"])
+    if args["answers"]:
+        yield field("answer", args["answers"])
     if contacts := list(_contacts(scene)):
         yield field("contact", "; ".join(contacts))
     if not scene.plain:

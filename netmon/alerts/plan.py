@@ -7,7 +7,8 @@ same decisions come out again, with the same ids, so nothing is lost and nothing
  - Before ``tell_at`` nobody is told; what ended before is a blip. Quality alone is for the page.
  - The third change within 30 min is told as flapping, then single changes no more until it has been quiet for as long.
  - In the quiet hours news of communes are held back; at their end one list tells what is still so. Not on storm duty.
- - What nobody has taken in time goes to the reader's backup, else to the NOC; not for single sites in a storm.
+ - What nobody has taken in time goes to the reader's backup, else to the NOC; not for single sites in a storm. Who
+   answers that he cannot go hands it on at once.
  - Over 3 new incidents for one reader within 5 min become a digest, then again after 10 min, 30 min and hourly, if
    there is news; nodes and netmon itself are always told alone. After a start one digest takes the place of all.
 """
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from netmon.alerts.handling import unable
 from netmon.alerts.hours import at_time, window
 from netmon.alerts.joining import place_of
 from netmon.alerts.messages_facts import Texts
@@ -241,25 +243,34 @@ class _Planner:
         for number, chosen in self.readers.items():
             incident = self.incidents[number]
             wait_s = self.config.alerts.escalate_node_s if _alone(incident) else self.config.alerts.escalate_s
-            if not wait_s or not incident.open or incident.acked_by or incident.good_since is not None:
+            if not incident.open or incident.acked_by or incident.good_since is not None:
                 continue
-            for reader in chosen:
+            refused = unable(incident)
+            for reader in (*chosen, *self._passed_on(chosen, refused)):
+                no = reader.contact.name in refused
                 told = self.record.told(number, reader.contact.id)
-                began = next((i.created_at for i in told if i.change == "opened"), None)
-                if began is None or self.now < began + wait_s or any(i.change == "closed" for i in told):
+                began = next((i.created_at for i in told if i.change == "opened" or no), None)
+                due = no or (wait_s and began is not None and self.now >= began + wait_s)
+                if began is None or not due or any(i.change == "closed" for i in told):
                     continue
                 events = self._events(reader.contact.id)
-                if not _alone(incident) and storm_lasts(reader.contact.id, events, self.record, self.now):
+                if not no and not _alone(incident) and storm_lasts(reader.contact.id, events, self.record, self.now):
                     self._decide(incident, "escalation:none for single sites in a storm", "storm")
-                elif (item := self._escalation(incident, reader)) is not None:
+                elif (item := self._escalation(incident, reader, refused)) is not None:
                     self._tell(item)
 
-    def _escalation(self, incident: Incident, reader: Reader) -> News | None:
-        """Who hears of it next: the reader's backup; the NOC, where he has none."""
+    def _passed_on(self, chosen: Iterable[Reader], refused: set[str]) -> list[Reader]:
+        """Those who cannot go and were told only because another could not, or did not."""
+        known = {reader.contact.id for reader in chosen}
+        contacts = self.state.inventory.contacts.values()
+        return [Reader(c, "backup") for c in contacts if c.name in refused and c.id not in known]
+
+    def _escalation(self, incident: Incident, reader: Reader, refused: set[str]) -> News | None:
+        """Who hears of it next: the reader's backup; the NOC, where he has none or cannot go either."""
         contacts = self.state.inventory.contacts
         backup = contacts.get(reader.contact.backup)
-        if backup is None:
-            backup = next((c for c in contacts.values() if "noc" in c.audiences), None)
+        if backup is None or backup.name in refused:
+            backup = next((c for c in contacts.values() if "noc" in c.audiences and c.name not in refused), None)
         key = f"{incident.id}-0-escalated"
         if backup is None or self.record.decided(key, backup.id):
             return None

@@ -51,6 +51,7 @@ class Writer:
                 detail=channel.detail,
                 why=why,
                 special=special,
+                answerable=channel.replies,
             )
             if channel.kind != "zns":
                 return found
@@ -78,6 +79,7 @@ class Writer:
                 contact,
                 zone=self.zone,
                 now=self.now,
+                answerable=channel.replies,
             )
             return zns.parameters(channel.parameters, found, {}, contact.name) if channel.kind == "zns" else found
 

@@ -73,6 +73,13 @@ MIGRATIONS = (
     """
     CREATE TABLE setting (name TEXT PRIMARY KEY, until REAL NOT NULL, who TEXT NOT NULL);
     """,
+    # Replies of people, and how far each inbox has been read (netmon/history/replies.py).
+    """
+    CREATE TABLE reply (id TEXT PRIMARY KEY, channel TEXT NOT NULL, address TEXT NOT NULL, subject TEXT NOT NULL,
+        text TEXT NOT NULL, at REAL NOT NULL, done_at REAL);
+    CREATE INDEX reply_waiting ON reply (at) WHERE done_at IS NULL;
+    CREATE TABLE inbox (name TEXT PRIMARY KEY, cursor TEXT NOT NULL);
+    """,
 )
 
 

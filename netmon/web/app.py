@@ -29,7 +29,7 @@ from netmon.history.sensormeans import Curve
 from netmon.history.store import StoreError
 from netmon.model import Incident, Subject
 from netmon.state import State
-from netmon.web import api, api_desk, api_history, api_sensors, desk_pages, detail, machine, pages
+from netmon.web import api, api_desk, api_history, api_inward, api_sensors, desk_pages, detail, machine, pages
 from netmon.web.context import LOCAL, Actions, Web, html
 from netmon.web.render import STATIC, compile_templates
 
@@ -115,6 +115,7 @@ def create_app(
     app.include_router(api_history.router)
     app.include_router(api_sensors.router)
     app.include_router(api_desk.router)
+    app.include_router(api_inward.router)
     app.add_exception_handler(StarletteHTTPException, _error)
     _add_pages(app, app.state.web)
     desk_pages.add(app, app.state.web)

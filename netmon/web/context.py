@@ -21,7 +21,7 @@ from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import Problem
 from netmon.history.sensormeans import Curve, Share
-from netmon.model import Incident, LineSample, Subject
+from netmon.model import Incident, LineSample, Reply, Subject
 from netmon.state import State
 from netmon.web.live import Live
 from netmon.web.render import Renderer, assets_version
@@ -87,6 +87,9 @@ class Actions(Protocol):
 
     def rest_page(self) -> bytes:
         """The text of /metrics/self."""
+
+    async def take_reply(self, reply: Reply) -> None:
+        """Somebody has answered through a gateway. Raises StoreError where it could not be kept."""
 
     async def snmp(self, target: str, modules: Sequence[str], auth: str) -> bytes:
         """The text of /snmp. Raises Refused, or CollectError when the device does not answer."""

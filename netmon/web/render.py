@@ -136,6 +136,9 @@ class Renderer:
 
     def happened(self, incident: Incident, entry: TimelineEntry) -> str:
         """What a line of the timeline says, in words: netmon keeps codes, independent of language. People's stay."""
+        said, _, how = entry.text.partition(" ")
+        if entry.kind == "evidence" and said in ("mains_said", "no_mains_said"):
+            return f"{self.evidence(Evidence(said, entry.at, {'name': entry.who}))} {how}".strip()
         if entry.who != "netmon":
             return f"{entry.who} {entry.text}".strip()
         codes = entry.text.split()

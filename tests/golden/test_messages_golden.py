@@ -87,6 +87,36 @@ def test_the_brief_of_the_morning() -> None:
     compare("morning", page(briefs))
 
 
+def test_messages_that_can_be_answered() -> None:
+    """Each kind of news where people can reply: the SMS, and what the chat and the letter say of it."""
+    found = []
+    for language in ("vi", "en"):
+        words = WORDS[language]
+        for name, change in sorted(CASES.items()):
+            found.append(f"{language} {name}: {tell(change, words, 'sms', answerable=True).body}")
+        for special in ("flapping", "escalated"):
+            message = tell(CASES["unknown"], words, "sms", special, answerable=True)
+            found.append(f"{language} {special}: {message.body}")
+        for form in ("short", "long"):
+            found += ["", f"=== {language} {form}", tell(CASES["power"], words, form, answerable=True).body, ""]
+        digest = render_digest(
+            [], [], Storm("storm", 3, NOW - 1800, NOW + 3600), state(), words, CONFIG, "sms", TECHNICIAN,
+            zone=ZONE, now=NOW, answerable=True,
+        )  # fmt: skip
+        found.append(f"{language} digest: {digest.body}")
+    compare("answerable", "\n".join(found) + "\n")
+
+
+def test_answers_are_asked_for_only_where_somebody_hears_them() -> None:
+    for change in CASES.values():
+        for form in FORMS:
+            assert "Tra loi" not in tell(change, WORDS["vi"], form).body
+            assert "Trả lời" not in tell(change, WORDS["vi"], form).body
+        asked = tell(change, WORDS["vi"], "sms", answerable=True).body
+        assert "Goi NOC" not in asked, "one-way channels say whom to call instead"
+        assert ("Tra loi" in asked) <= (change.kind == "opened" or change.incident.subject.kind == "node")
+
+
 def test_parameters_of_a_template() -> None:
     """What the template of docs/how-to/zalo.md gets of each kind of news."""
     texts = {"so": ("{id}", 10), "diem": ("{where}", 60), "viec": ("{state}, {cause}", 60), "tin": ("{text}", 100)}
@@ -133,6 +163,7 @@ def test_digest(storm: Storm) -> None:
 def test_no_golden_file_is_left_over() -> None:
     known = {
         *CASES,
+        "answerable",
         "flapping",
         "escalated",
         "full_detail",
@@ -150,7 +181,7 @@ def test_no_golden_file_is_left_over() -> None:
 AT = NOW + 20 * 3600  # the next day: the date is in the text
 
 
-def texts(world: State, site: Site, area: Area, words: Words) -> list[tuple[str, str]]:
+def texts(world: State, site: Site, words: Words, answerable: bool) -> list[tuple[str, str]]:
     found = []
     for name, change in CASES.items():
         incident = change.incident
@@ -162,13 +193,16 @@ def texts(world: State, site: Site, area: Area, words: Words) -> list[tuple[str,
         told = Change(change.kind, moved, AT)
         for special in ("", "flapping", "escalated"):
             reader = Contact("x", "X", "+84912345678", audiences=("technician",))
-            message = render(told, world, words, CONFIG, "sms", reader, zone=ZONE, now=AT, special=special)
+            message = render(
+                told, world, words, CONFIG, "sms", reader, zone=ZONE, now=AT, special=special, answerable=answerable
+            )
             found.append((f"{name} {kind_of(told)} {special}", message.body))
     return found
 
 
+@pytest.mark.parametrize("answerable", [False, True])
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_an_sms_always_fits_and_always_says_what_matters(language: str) -> None:
+def test_an_sms_always_fits_and_always_says_what_matters(language: str, answerable: bool) -> None:
     loaded = inventory.load(ROOT / "inventory" / "netmon.yml")
     world = State(loaded.inventory)
     words, sites = WORDS[language], loaded.inventory.sites
@@ -176,7 +210,7 @@ def test_an_sms_always_fits_and_always_says_what_matters(language: str) -> None:
     longest = 0
     for site in sites.values():
         area = loaded.inventory.areas[site.area]
-        for name, text in texts(world, site, area, words):
+        for name, text in texts(world, site, words, answerable):
             assert len(text) <= SMS_LENGTH, (name, text)
             assert set(text) <= SMS_SAFE, (name, text)
             assert text.startswith("99999 "), (name, text)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from netmon.alerts.bucket import Bucket
 from netmon.alerts.hours import next_begin, window, within
 from netmon.alerts.roster import off_duty, on_duty
-from netmon.model import Roster, Subject, Swap
+from netmon.model import Contact, Incident, Roster, Subject, Swap, TimelineEntry
 from tests.unit.test_plan import World, who
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -205,6 +205,42 @@ def test_what_is_taken_or_good_again_is_not_escalated(change: dict[str, object])
     world.step(10)
     world.put(replace(incident, **change))  # type: ignore[arg-type]
     assert [i for i in world.step(3600) if i.change == "escalated"] == []
+
+
+def note(world: World, incident: Incident, kind: str, name: str) -> Incident:
+    return world.put(replace(incident, timeline=(*incident.timeline, TimelineEntry(world.now, kind, name))))
+
+
+def test_who_cannot_go_hands_it_on_at_once_and_so_does_the_next() -> None:
+    world = World(
+        an=Contact("an", "An", "0901", audiences=("technician",), channels=("sms",), backup="binh"),
+        binh=Contact("binh", "Bình", "0902", audiences=("leader",), channels=("sms",)),
+        noc=Contact("noc", "NOC", email="noc@x.vn", audiences=("noc",), channels=("mail",)),
+        head=Contact("head", "Head", "0903", audiences=("noc",), channels=("sms",)),
+    )
+    incident = world.incident("bac1")
+    assert who(world.step()) == [("an", "opened"), ("head", "opened"), ("noc", "opened")]
+    incident = note(world, incident, "cannot", "An")
+    assert who(world.step(5)) == [("binh", "escalated")]
+    assert world.step(5) == []
+    incident = note(world, incident, "cannot", "Bình")
+    assert who(world.step(5)) == [("noc", "escalated")]
+    incident = note(world, incident, "cannot", "NOC")
+    assert who(world.step(5)) == [("head", "escalated")]
+    note(world, incident, "cannot", "Head")
+    assert world.step(5) == [], "nobody is left"
+
+
+@pytest.mark.parametrize("after", ["ack", "there", "reopened"])
+def test_who_has_thought_better_of_it_is_not_passed_over(after: str) -> None:
+    world = World(
+        an=Contact("an", "An", "0901", audiences=("technician",), channels=("sms",), backup="binh"),
+        binh=Contact("binh", "Bình", "0902", audiences=("leader",), channels=("sms",)),
+    )
+    incident = world.incident("bac1")
+    world.step()
+    note(world, note(world, incident, "cannot", "An"), after, "An")
+    assert world.step(5) == []
 
 
 def test_single_sites_are_not_escalated_in_a_storm() -> None:

@@ -50,7 +50,8 @@ notify:
     am: {kind: "alertmanager", url: "http://am.example.invalid:9093"}
     oa: {kind: "zalo_oa"}
     zns: {kind: "zns", template: "301", parameters: {diem: {text: "{where}", most: 60}, so: {text: "{id}"}}}
-    bot: {kind: "zalo_bot", token: {env: "TOKEN"}, url: "http://127.0.0.1:1"}
+    bot: {kind: "zalo_bot", token: {env: "TOKEN"}, url: "http://127.0.0.1:1", replies: true}
+  mailbox: {host: "imap", port: 1, username: "u", password: {env: "TOKEN"}, folder: "x", ca_file: "i.yml", interval: 1s}
   zalo: {app_id: "1", secret_key: {env: "AUTH"}, refresh_token: {env: "TOKEN"}, token_url: "http://127.0.0.1:1/t"}
 web: {host: "0.0.0.0", port: 80, token: {env: "TOKEN"}, public_url: "https://x.invalid"}
 """
@@ -216,6 +217,14 @@ def test_the_units_state_directory_wins(write: Callable[[str], Path]) -> None:
         (
             "notify: {channels: {a: {kind: zns, template: x, parameters: {p: {text: '{who}'}}}}, " + ZALO + "}",
             'channel "a" parameter p: "text" cannot have {who}; allowed: {id}, {title}',
+        ),
+        (
+            "notify: {channels: {a: {kind: apprise, url: 'json://127.0.0.1', replies: true}}}",
+            'channel "a": "replies": e-mail needs notify.mailbox',
+        ),
+        (
+            "notify: {channels: {a: {kind: apprise, form: short, url: 'json://127.0.0.1', replies: true}}}",
+            'channel "a": "replies": nobody can answer by a channel of kind apprise, form short; allowed: zalo_bot',
         ),
         (
             "notify: {channels: {a: {kind: http, url: 'http://127.0.0.1', template: x}}}",

@@ -22,6 +22,7 @@ from netmon.alerts.zalo_codes import OA, TOKEN_REFUSED, ZNS, meaning
 from netmon.config import Channel, Parameter, ZaloConfig
 from netmon.errors import CollectError
 from netmon.model import Secret
+from netmon.phones import international
 from tests.conftest import free_port
 from tests.zalo_server import BOT_TOKEN, Zalo, zalo_server
 
@@ -133,6 +134,7 @@ import sys
 from netmon.alerts.channels.zalo_tokens import ZaloTokens
 from netmon.config import ZaloConfig
 from netmon.model import Secret
+from netmon.phones import international
 print(ZaloTokens(sys.argv[1]).access(ZaloConfig("4711", Secret("s3cret-key"), Secret("r0"), sys.argv[2])), flush=True)
 """
 
@@ -279,9 +281,11 @@ def test_what_is_not_known_is_a_dash_as_zalo_refuses_empty_parameters() -> None:
     assert json.loads(message.body) == {"so": "-", "diem": "-", "viec": "-"}
 
 
-@pytest.mark.parametrize(("given", "made"), [("+84901", "84901"), ("0901", "84901"), ("84901", "84901")])
+@pytest.mark.parametrize(
+    ("given", "made"), [("+84 901", "84901"), ("0901", "84901"), ("84901", "84901"), ("0084901", "84901")]
+)
 def test_international_numbers(given: str, made: str) -> None:
-    assert zalo.international(given) == made
+    assert international(given) == made
 
 
 # --- the Bot ---------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from netmon.errors import CollectError, Problem, Refused
 from netmon.history.sensormeans import Curve, Share
 from netmon.history.store import StoreError
 from netmon.metrics import SelfMetrics, build_registry
-from netmon.model import Incident, LineSample, Subject, TimelineEntry
+from netmon.model import Incident, LineSample, Reply, Subject, TimelineEntry
 from netmon.state import State
 from netmon.web.app import create_app
 from netmon.words import load_words
@@ -85,6 +85,7 @@ class Daemon:
         self.registry = build_registry(state, self.own)
         self.problems: list[Problem] = []
         self.reloads = 0
+        self.replies: list[Reply] = []
         self.pages = 0
         self.asked: list[tuple[str, float, float, int]] = []
         self.samples: list[LineSample] = []
@@ -125,6 +126,9 @@ class Daemon:
 
     def rest_page(self) -> bytes:
         return exposition.rest_page(self.state, self.own)
+
+    async def take_reply(self, reply: Reply) -> None:
+        self.replies.append(reply)
 
     async def snmp(self, target: str, modules: Sequence[str], auth: str) -> bytes:
         if target == "silent":

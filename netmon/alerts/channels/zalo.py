@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from netmon.alerts.channels.zalo_tokens import ZaloTokens
 from netmon.alerts.zalo_codes import OA, TOKEN_REFUSED, ZNS, Meaning, meaning
 from netmon.config import Channel, ZaloConfig
 from netmon.errors import CollectError
+from netmon.phones import international
 
 TIMEOUT_S = 15.0
 MOST_BYTES = 1_000_000
@@ -65,12 +65,6 @@ def bot(channel: Channel, method: str, body: Mapping[str, object], timeout_s: fl
     reason = "auth" if code in (401, 404) else "refused"
     text = f"channel {channel.name}: the Zalo Bot refused it, {what}"
     raise CollectError(reason, text, retryable=code not in BOT_PERMANENT)
-
-
-def international(phone: str) -> str:
-    """84912345678, as ZNS wants it, from +84… or 0…"""
-    digits = re.sub(r"\D", "", phone)
-    return "84" + digits[1:] if digits.startswith("0") else digits
 
 
 def _with_token(
