@@ -6,6 +6,8 @@ is the same detection in virtual time (`bench.detection`), ``scenarios`` the cau
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +40,7 @@ QUICK: tuple[tuple[Stage, ...], ...] = (
 LOSSY = ("loss15", "bursts0.3_loss15", "bursts1_loss15")
 BURSTY = ("bursts0.3_loss5", "bursts1_loss5", "bursts0.3_loss15", "bursts1_loss15")
 SEEDS, FAULTS = 2, 300
+NICE = -10
 FOUR = "5 % in 10 minutes and 15 % in 30, bursts of 0.3 s and of 1 s on average"
 SHOWN = {
     "netmon": "netmon, `tell_after: 0s`",
@@ -61,7 +64,16 @@ WEATHER = {
 
 
 def measure_live(options: Options) -> dict[str, Any]:
-    """All lanes at once."""
+    """All lanes at once, ahead of what else runs on the machine: a starved simulator is a network that nobody has."""
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)  # of this thread, and of what it starts
+    try:
+        return {**_live(options), "nice": os.getpriority(os.PRIO_PROCESS, 0)}
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+def _live(options: Options) -> dict[str, Any]:
     outcomes: dict[str, Outcome] = {}
     missing: dict[str, str] = {}
 
