@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from netmon import exposition
+from netmon.alerts.plan_record import Record
 from netmon.desk import Desk
 from netmon.errors import Problem, Refused
 from netmon.history.sensormeans import Curve, Share
@@ -27,6 +28,11 @@ class Answers:
     def desk(self) -> Desk:
         """What people do."""
         return self._app.desk
+
+    @property
+    def record(self) -> Record:
+        """What was told lately."""
+        return self._app.notifier.record
 
     async def reload(self) -> list[Problem]:
         """Take a new configuration over, or say what is wrong with it."""

@@ -20,6 +20,10 @@ def socket_path(config: Config) -> str:
     return str(Path(config.state_dir, "api.sock"))
 
 
+class NoDaemon(NetmonError):
+    """Nobody answers at the socket."""
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=TIMEOUT_S)
@@ -32,7 +36,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class ApiClient:
-    """Asks the daemon that runs with this configuration. Raises NetmonError where there is none."""
+    """Asks the daemon that runs with this configuration. Raises NoDaemon where there is none."""
 
     def __init__(self, config: Config) -> None:
         self._path = socket_path(config)
@@ -51,7 +55,7 @@ class ApiClient:
             text = response.read()
         except (OSError, http.client.HTTPException) as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-            raise NetmonError(f"no daemon answers at {self._path}: {' '.join(reason.split())}") from error
+            raise NoDaemon(f"no daemon answers at {self._path}: {' '.join(reason.split())}") from error
         finally:
             connection.close()
         if response.status >= 400:

@@ -71,7 +71,7 @@ def _ratio(text: str) -> float:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    from netmon import commands, commands_desk, commands_profiles, commands_sensors
+    from netmon import commands, commands_desk, commands_explain, commands_profiles, commands_sensors
 
     parser = argparse.ArgumentParser(
         prog="netmon", description="Watches a province's data network and its sensors.", allow_abbrev=False
@@ -203,6 +203,15 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--who", required=True, metavar="NAME", help="who takes it")
     sub.add_argument("--note", default="", metavar="TEXT", help="what else there is to say")
     sub.add_argument("--hours", type=float, default=8.0, metavar="N", help="for how long (default: %(default)s)")
+    sub = add("explain", commands_explain.explain, "say why: cause, who was told, who was not", "netmon explain 1043")
+    sub.add_argument("subject", metavar="WHICH", help="number of an incident, or id of a site")
+    sub.add_argument("--lang", default="", metavar="CODE", help="vi or en (default: the configured one)")
+    sub = add(
+        "report", commands_explain.report, "print the sheet for the change of shift, or the morning sentence",
+        "netmon report handover",
+    )  # fmt: skip
+    sub.add_argument("report", choices=("handover", "morning"), help="change of shift, or the sentence to read out")
+    sub.add_argument("--lang", default="", metavar="CODE", help="vi or en (default: the configured one)")
     sub = add(
         "works",
         commands_desk.works,

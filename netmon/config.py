@@ -119,6 +119,7 @@ class AlertConfig:
     escalate_s: float = 1800.0
     office_hours: str = "07:00-17:00"  # alerts with tell `hours` wait for them
     morning: str = "07:15"  # the brief, with what is told once a day; "" = none
+    handover: bool = False  # the sheet for the change of shift goes to who leaves and who begins
     thresholds: Mapping[str, float] = field(default_factory=dict)  # alertname -> limit, over the catalogue
 
 

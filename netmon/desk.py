@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
+from netmon.alerts.explain import Telling
 from netmon.alerts.handling import HandlingError
 from netmon.clock import Clock
 from netmon.history.store import Store
@@ -37,6 +38,10 @@ class Desk:
     async def find(self, number: int) -> Incident | None:
         """An incident of any age."""
         return self._state.incidents.get(number) or await self._store.incident(number)
+
+    async def telling(self, number: int) -> Telling:
+        """What was decided about telling of an incident, and what came of it. Raises StoreError."""
+        return await self._store.telling(number)
 
     async def handle(self, number: int, step: Callable[[Incident, float], Incident]) -> Incident | None:
         """Take one step with an incident; None if there is none of that number."""

@@ -18,6 +18,7 @@ from netmon import gateways, sensors
 from netmon.alerts.event_notes import EventNotes
 from netmon.alerts.incidents import Book
 from netmon.alerts.rules import Evaluator
+from netmon.alerts.silent_with import SilentWith
 from netmon.alerts.verdict import judge
 from netmon.clock import Clock
 from netmon.config import Config
@@ -78,6 +79,7 @@ class Pipeline:
         self._evaluated_mono = self._sensed_mono = float("-inf")
         self.samples: deque[LineSample] = deque(maxlen=SAMPLES_MOST)  # complete, and not yet on disk
         self.samples_dropped = 0
+        self.silent_with = SilentWith()
         self._means = Means()
         self.means: deque[SensorMean] = deque(maxlen=MEANS_MOST)  # complete, and not yet on disk
         self.means_dropped = 0
@@ -150,6 +152,8 @@ class Pipeline:
         after = sensors.step(view, sensor, kind, now, reading, via, connected, via_heard_at=heard_at, watched=watched)
         if after is not view or sensor.id not in self.state.sensors:
             self.fold.sensor(after)
+        if after.state == "explained" != view.state:
+            self.silent_with.note(sensor.id)
         if reading is None or reading.retained or reading.gone or reading.mark == "bad":
             return
         if sensors.is_valid(reading.value, kind):

@@ -32,6 +32,7 @@ class Steps:
         if app.network:
             app.network.look(app.state.verdicts, app.state.inventory, app.clock.now())
         intents = plan(changes, app.state, app.config, app.notifier.record, app.clock.now(), app.words)
+        intents += app.pipeline.silent_with.decide(app.state, app.clock.now())
         await app.store.commit_step(changes, intents, app.state.verdicts, app.clock.now())
         app.notifier.submit(intents)
 

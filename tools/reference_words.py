@@ -86,6 +86,8 @@ SETTINGS = {
     "alerts.escalate_node": "A node's incident that nobody has taken is told to the next one after this; `0s`: never.",
     "alerts.escalate": "The same for all others.",
     "alerts.office_hours": "Alerts with tell `hours` wait for these local hours.",
+    "alerts.handover": "Send the sheet for the change of shift, by mail and chat, to who leaves and who begins when a "
+    "roster's turn changes.",
     "alerts.morning": "Local time of the brief by mail and chat to the NOC: the state in one sentence, what is down, "
     'and what is told once a day. `""`: none.',
     "alerts.thresholds": "Limits of alerts for the whole network, over the catalogue's; see [alerts](alerts.md).",
@@ -162,6 +164,8 @@ ENDING = {
     "sensors": "list: 0. try: 0 if all was understood; 1 if something was not, or nothing came.",
     "incidents": "list: 0: none is open, 1: at least one is. Else 0: done, 1: it cannot be done. 1: no daemon.",
     "ack": "0: taken. 1: no such open incident, or no daemon.",
+    "explain": "0: said. 1: no such incident or site; or no daemon runs and netmon.db holds nothing of it.",
+    "report": "0: printed. 1: no daemon.",
     "works": "0: done. 1: a mistake in the CSV (then nothing was entered), no such works, or no daemon.",
     "silence": "0: done. 1: no such silence, an unknown scope, or no daemon.",
     "rules": "0: written or listed. 1: the file cannot be written.",

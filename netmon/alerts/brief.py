@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
 from netmon.alerts.joining import place_of
 from netmon.alerts.messages import Message
@@ -24,14 +24,14 @@ def sentence(state: State, words: Texts, config: Config, zone: tzinfo, now: floa
     found = headline(state, now, zone)
     lost = sum(found.conditions.get(condition, 0) for condition in LOST)
     unknown = found.conditions.get("unknown", 0)
-    scene = Scene(_NOTHING, state, words, config, Contact("", ""), zone, now)
+    scene = Scene(NOTHING, state, words, config, Contact("", ""), zone, now)
     causes = ", ".join(
         words.text("brief.cause", n=n, cause=words.text(f"brief.{cause}")) for cause, n in found.causes.items()
     )
     return words.text(
         "brief.sentence" if lost else "brief.all_up",
         t=scene.time(now),
-        date=scene.full_time(now).split()[-1],
+        date=f"{datetime.fromtimestamp(now, zone):%d/%m}",
         up=found.up,
         n=found.total,
         lost=lost,
@@ -40,17 +40,17 @@ def sentence(state: State, words: Texts, config: Config, zone: tzinfo, now: floa
         communes=found.communes,
         communes_lost=found.communes_lost,
         communes_partly=found.communes_partly,
-        blind=f"{blind_s(state, now) / 60:.0f}",
+        blind=f"{blind_s(state, now, now - DAY_S) / 60:.0f}",
     )
 
 
-def blind_s(state: State, now: float) -> float:
-    """How long netmon could see nothing within the last day: its own uplink was lost."""
+def blind_s(state: State, now: float, since: float) -> float:
+    """How long netmon could see nothing since a moment, at most a day ago: its own uplink was lost."""
     found = 0.0
     for incident in state.incidents.values():
         if incident.subject.kind == "netmon" and incident.kind == "outage":
             ended = incident.ended_at if incident.ended_at is not None else now
-            found += max(0.0, ended - max(incident.began_at, now - DAY_S))
+            found += max(0.0, ended - max(incident.began_at, since))
     return found
 
 
@@ -87,7 +87,7 @@ def render_morning(
 
 def said_date(state: State, words: Texts, config: Config, zone: tzinfo, now: float) -> str:
     """The day of the brief as people write it."""
-    return Scene(_NOTHING, state, words, config, Contact("", ""), zone, now).full_time(now).split()[-1]
+    return Scene(NOTHING, state, words, config, Contact("", ""), zone, now).full_time(now).split()[-1]
 
 
 def _order(alert: AlertState) -> tuple[str, str]:
@@ -105,4 +105,4 @@ def _alert(alert: AlertState, state: State, words: Texts) -> str:
     return f"{name}: {site.name if site else node.name if node else alert.subject.id}"
 
 
-_NOTHING = Incident(0, Subject("netmon", "netmon"), "outage", "info", 0.0, 0.0)
+NOTHING = Incident(0, Subject("netmon", "netmon"), "outage", "info", 0.0, 0.0)

@@ -44,8 +44,9 @@ def note(incident: Incident, at: float, kind: str, text: str = "") -> Incident:
 
 
 def cause_text(cause: Cause) -> str:
-    """For timelines, independent of language: "power confirmed"."""
-    return f"{cause.kind} {'confirmed' if cause.confirmed else 'suspected'}" if cause.kind != "unknown" else "unknown"
+    """For timelines, independent of language: "power confirmed by power_ups"."""
+    sure = "" if cause.kind == "unknown" else " confirmed" if cause.confirmed else " suspected"
+    return f"{cause.kind}{sure} by {cause.rule}" if cause.rule else f"{cause.kind}{sure}"
 
 
 def better(old: Cause, new: Cause) -> Cause:

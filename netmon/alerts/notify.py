@@ -53,6 +53,7 @@ class Notifier:
         self._busy: set[str] = set()
         self._buckets: dict[str, Bucket] = {}
         self._failing: dict[str, bool] = {}
+        self._paced: dict[str, bool] = {}  # messages that wait for their channel -> whether that is written down
         self._attempts: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -126,6 +127,7 @@ class Notifier:
         while True:
             self._changed.clear()
             self._launch()
+            await self._note_paced()
             now = self._clock.mono()
             later = [due for due, _, _ in self._due if due > now]
             with contextlib.suppress(TimeoutError):
@@ -144,6 +146,8 @@ class Notifier:
                 self._due.append((self._clock.mono() + wait_s, entry[1], intent))
                 self._busy.add(intent.channel)  # what else stands in line for it waits as well
                 paced.add(intent.channel)
+                if intent.id not in self._paced:
+                    self._paced[intent.id] = False
                 continue
             self._busy.add(intent.channel)
             task = asyncio.create_task(self._attempt(intent), name=f"message {intent.id}")
@@ -165,6 +169,16 @@ class Notifier:
             self._on_result(name, "paced")
         return wait_s
 
+    async def _note_paced(self) -> None:
+        """Write down which messages wait for their channel: once each, as it is a reason why one comes late."""
+        fresh = [intent for intent, noted in self._paced.items() if not noted]
+        self._paced |= dict.fromkeys(fresh, True)
+        try:
+            if fresh:
+                await self._store.note_paced(fresh, self._clock.now())
+        except StoreError as error:
+            log.error("waiting of messages not recorded count=%d error=%s", len(fresh), error)
+
     async def _attempt(self, intent: Intent) -> None:
         try:
             await self._send(intent)
@@ -174,6 +188,7 @@ class Notifier:
             await self._record((replace(intent, state="sent", attempts=intent.attempts + 1), ""))
             self._note(intent.channel, "sent", failing=False)
         finally:
+            self._paced.pop(intent.id, None)
             self._busy.discard(intent.channel)
             self._changed.set()
 

@@ -26,14 +26,16 @@ from netmon.alerts.messages_facts import Texts
 from netmon.alerts.plan_people import Reader, readers
 from netmon.alerts.plan_record import DIGEST, DUPLICATE, Record
 from netmon.alerts.plan_storm import Storm, storm_lasts, storm_of
+from netmon.alerts.plan_untold import Untold
 from netmon.alerts.plan_write import Writer
-from netmon.alerts.roster import off_duty
+from netmon.alerts.roster import latest_change, off_duty
 from netmon.config import Config
 from netmon.model import Change, Incident, Intent
 from netmon.state import State
 
 QUIET_LIST_S = 600.0  # after the end of the quiet hours: what they held back goes out as one list
 MORNING_S = 1800.0  # netmon was not running at the time of the brief: it is still worth reading
+DAY_S = 86400.0
 RANKS = {"alert": 0, "degraded": 0, "report": 0, "redundancy": 1, "outage": 2}
 SEVERITIES = ("info", "warning", "critical")
 
@@ -77,8 +79,9 @@ class _Planner:
         self.record, self.now, self.writer = record, now, writer
         self.found: dict[str, Intent] = {}
         self.zone = writer.zone
-        resting = off_duty(state.inventory.rosters, now, self.zone)
-        self.readers = {i.id: readers(i, state, resting) for i in incidents.values() if not self._mute(i)}
+        self.untold = Untold(record, self.found, now, self.zone)
+        self.resting = off_duty(state.inventory.rosters, now, self.zone)
+        self.readers = {i.id: readers(i, state, self.resting) for i in incidents.values() if not self._mute(i)}
         on_storm_duty = now < state.plans.storm_duty_until
         self.quiet = None if on_storm_duty else window(config.alerts.quiet_hours, now, self.zone)
 
@@ -91,36 +94,23 @@ class _Planner:
             self._group(contact, news.get(contact, []))
         self._escalate()
         self._morning()
+        self._handover()
+        self.untold.finish(self.incidents, self.readers, self.state, self.resting)
 
     # --- mute: incidents nobody is told of ---
 
     def _mute(self, incident: Incident) -> bool:
         if incident.timeline and incident.timeline[-1].kind == "child" and not incident.open:
-            return self._decide(incident, "muted:absorbed, told with the incident that owns it")
-        if incident.kind == "degraded":
-            return self._decide(incident, "muted:page, quality alone is not told")
-        if not self.config.notify.enabled:
-            return self._decide(incident, "muted:notify is switched off")
-        silence = self.state.plans.silence_of(incident, self.now) if incident.open else None
-        if silence is not None:
-            return self._decide(incident, f"silenced:{silence.by}: {silence.reason}", f"silence{silence.id}")
-        return False
-
-    def _decide(self, incident: Incident, reason: str, what: str = "muted", body: str = "") -> bool:
-        """Record a decision about an incident as a whole, once."""
-        intent = Intent(
-            id=f"{incident.id}-{what}",
-            incident=incident.id,
-            change=what,
-            contact="",
-            channel="",
-            subject="",
-            body=body,
-            created_at=self.now,
-            reason=reason,
-            state="suppressed",
-        )
-        self.found.setdefault(intent.id, intent)
+            reason, what = "muted:absorbed, told with the incident that owns it", "muted"
+        elif incident.kind == "degraded":
+            reason, what = "muted:page, quality alone is not told", "muted"
+        elif not self.config.notify.enabled:
+            reason, what = "muted:notify is switched off", "muted"
+        elif incident.open and (silence := self.state.plans.silence_of(incident, self.now)) is not None:
+            reason, what = f"silenced:{silence.by}: {silence.reason}", f"silence{silence.id}"
+        else:
+            return False
+        self.untold.decide(incident, reason, what)
         return True
 
     # --- news: what each reader does not know yet ---
@@ -151,6 +141,10 @@ class _Planner:
             return None
         if live and live[-1].change == "flapping":
             if change != "closed" or self.now - (incident.closed_at or self.now) < self.config.alerts.flap_window_s:
+                what = f"flapping{live[-1].created_at:.0f}"
+                self.untold.hold(
+                    incident, reader.contact.id, what, "flapping:single changes are not told until it is quiet"
+                )
                 return None
         elif self._flaps(told):
             change = "flapping"
@@ -179,15 +173,11 @@ class _Planner:
     def _explain_silence(self, incident: Incident) -> None:
         """Why nobody has been told so far."""
         if not self.readers[incident.id]:
-            self._decide(incident, "no contact has the audience and area of this incident", "nobody")
+            self.untold.decide(incident, "no contact has the audience and area of this incident", "nobody")
         elif not incident.open:
-            self._decide(incident, "blip:it ended before it was to be told", "blip")
+            self.untold.decide(incident, "blip:it ended before it was to be told", "blip")
         elif self.now < incident.tell_at:
-            wait = incident.tell_at - incident.began_at
-            if incident.cause.kind == "planned":
-                self._decide(incident, "planned:told only if the works are overrun", "planned")
-                return
-            self._decide(incident, f"tell_after:told only if it lasts {wait:.0f} s", "waits")
+            self.untold.wait(incident)
 
     # --- group: singles, or a digest ---
 
@@ -204,7 +194,12 @@ class _Planner:
         storm = storm_of(person, changes, self._events(contact), self.state, self.config, self.record, self.now)
         if storm.kind in ("storm", "started"):
             self._digest(contact, rest, storm)
-        elif storm.kind == "":
+        elif storm.kind == "hold":
+            kind, at = ("storm" if storm.number else "start"), self.untold.clock(storm.next_at)
+            for item in rest:
+                reason = f"{kind}:held back for the digest of {at}"
+                self.untold.hold(item.incident, contact, f"hold{storm.next_at:.0f}", reason)
+        else:
             for item in rest:
                 self._tell(item)
 
@@ -220,8 +215,9 @@ class _Planner:
         mine = [item for item in news if self._sleeps(item.incident) and begin <= self._since(item)]
         if self.now < end:
             for item in mine:
-                until = datetime.fromtimestamp(end, self.zone).strftime("%H:%M")
-                self._decide(item.incident, f"quiet:held back until {until}", f"quiet{end:.0f}")
+                self.untold.hold(
+                    item.incident, contact, f"quiet{end:.0f}", f"quiet:held back until {self.untold.clock(end)}"
+                )
         elif mine := [item for item in mine if self._since(item) < end]:
             self._digest(contact, mine, Storm("quiet", 0, end))
         held = {item.key for item in mine}
@@ -255,7 +251,7 @@ class _Planner:
                     continue
                 events = self._events(reader.contact.id)
                 if not no and not _alone(incident) and storm_lasts(reader.contact.id, events, self.record, self.now):
-                    self._decide(incident, "escalation:none for single sites in a storm", "storm")
+                    self.untold.decide(incident, "escalation:none for single sites in a storm", "storm")
                 elif (item := self._escalation(incident, reader, refused)) is not None:
                     self._tell(item)
 
@@ -272,7 +268,10 @@ class _Planner:
         if backup is None or backup.name in refused:
             backup = next((c for c in contacts.values() if "noc" in c.audiences and c.name not in refused), None)
         key = f"{incident.id}-0-escalated"
-        if backup is None or self.record.decided(key, backup.id):
+        if backup is None:
+            self.untold.decide(incident, "no_backup:nobody is there to escalate to", "no_backup")
+            return None
+        if self.record.decided(key, backup.id):
             return None
         return News(incident, "escalated", Reader(backup, "backup"), key)
 
@@ -289,6 +288,17 @@ class _Planner:
             if "noc" in contact.audiences:
                 self._keep(self.writer.morning(contact, at, self._mine(contact.id)))
 
+    def _handover(self) -> None:
+        """The sheet at the change of shift, to who leaves and who begins."""
+        alerts, inventory = self.config.alerts, self.state.inventory
+        if not alerts.handover or not self.config.notify.enabled or not self.state.health.first_round_done:
+            return
+        for roster in inventory.rosters.values():
+            turn = latest_change(roster, self.now, self.now - MORNING_S, self.zone)
+            for key in (turn.before, turn.after) if turn is not None else ():
+                if turn is not None and (contact := inventory.contacts.get(key)) is not None:
+                    self._keep(self.writer.handover(contact, roster.id, turn.at, turn.at - DAY_S, self.record))
+
     def _mine(self, contact: str) -> list[Incident]:
         """Incidents this reader is told of, as far as digests carry them."""
         return [
@@ -303,10 +313,6 @@ class _Planner:
 
     def _tell(self, item: News) -> None:
         self._keep(self.writer.message(item.incident, item.change, item.reader, item.key, stage(item.incident)))
-        if item.change == "opened" and item.reader.why != "backup":
-            told = {reader.contact.id for reader in self.readers[item.incident.id]}
-            others = [c for c in self.state.inventory.contacts if c not in told]
-            self._decide(item.incident, "not their audience or area", "others", ", ".join(others))
 
     def _digest(self, contact: str, news: list[News], storm: Storm) -> None:
         mine = self._mine(contact)
@@ -360,5 +366,6 @@ def _alone(incident: Incident) -> bool:
 
 
 def _same_place(a: Intent, b: Intent) -> bool:
-    same = (a.incident, a.change, a.channel, a.address) == (b.incident, b.change, b.channel, b.address)
-    return same and a.id != b.id and a.state == "pending" and bool(b.channel)
+    where = (a.incident, a.change, a.channel, a.address) == (b.incident, b.change, b.channel, b.address)
+    same = where and (a.incident or a.stage == b.stage)  # a brief and a digest are two things
+    return bool(same) and a.id != b.id and a.state == "pending" and bool(b.channel)

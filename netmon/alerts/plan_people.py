@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from netmon.alerts.messages_facts import Texts
@@ -15,10 +15,11 @@ BLIND = ("noc", "ops")
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One recipient. ``why`` is ``site`` or the audience he belongs to."""
+    """One recipient. ``why`` is ``site`` or the audience he belongs to, ``areas`` those of his that it concerns."""
 
     contact: Contact
     why: str
+    areas: tuple[str, ...] = ()  # empty: he is in charge of everything, or it is his own site
 
 
 def audiences(incident: Incident, state: State) -> tuple[str, ...]:
@@ -72,8 +73,25 @@ def readers(incident: Incident, state: State, resting: Collection[str] = ()) -> 
             continue
         if audience == "owner" and thing is not None and thing.owner and thing.owner != contact.id:
             continue
-        found.setdefault(contact.id, Reader(contact, audience))
+        found.setdefault(contact.id, Reader(contact, audience, tuple(sorted(where & set(contact.areas)))))
     return [reader for reader in found.values() if reader.contact.id not in resting]
+
+
+def passed_over(
+    incident: Incident, state: State, chosen: Iterable[str], resting: Collection[str]
+) -> dict[str, list[str]]:
+    """Why each other contact is not told: ``off_duty`` | ``audience`` | ``area`` -> contacts."""
+    wanted, found = set(audiences(incident, state)), dict[str, list[str]]()
+    would = {reader.contact.id for reader in readers(incident, state)}
+    for contact in state.inventory.contacts.values():
+        if contact.id in chosen:
+            continue
+        if contact.id in would and contact.id in resting:
+            why = "off_duty"
+        else:
+            why = "area" if wanted & set(contact.audiences) else "audience"
+        found.setdefault(why, []).append(contact.id)
+    return found
 
 
 def why_text(reader: Reader, inventory: Inventory, words: Texts) -> str:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from netmon.model import Intent
 
 TOLD = ("opened", "raised", "closed", "flapping", "escalated")
 DIGEST = "digest:"  # reason of a piece of news that a digest carried; the digest's id follows
 DUPLICATE = "duplicate:"  # the same place got it already; the id of that message follows
+
+OTHERS = "others:not on duty, or not their audience or area"  # reason of a decision whose body says who, and why not
+
+
+def others_text(others: Mapping[str, Collection[str]]) -> str:
+    """Body of such a decision: "area=an,binh off_duty=lan"."""
+    return " ".join(f"{why}={','.join(contacts)}" for why, contacts in sorted(others.items()))
+
+
+def others_of(body: str) -> dict[str, list[str]]:
+    """The reverse of ``others_text``."""
+    pairs = (part.partition("=") for part in body.split())
+    return {why: contacts.split(",") for why, _, contacts in pairs}
 
 
 class Record:
@@ -38,6 +51,9 @@ class Record:
 
     def __contains__(self, intent_id: str) -> bool:
         return intent_id in self._ids
+
+    def __iter__(self) -> Iterator[Intent]:
+        return iter(self._ids.values())
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -50,11 +50,12 @@ def storm_of(
     if not news:
         return Storm()
     last = _last(record, contact.id)
-    if last is not None and _lasts(record.digests(contact.id)[-1].created_at, events, now):
-        due = last.began_at + _offset(last.number, config)
+    if last is not None and _lasts(last[1], events, now):
+        storm, _ = last
+        due = storm.began_at + _offset(storm.number, config)
         if now < due:
-            return Storm("hold")
-        return _numbered(last.number + 1, last.began_at, config)
+            return Storm("hold", storm.number, storm.began_at, due)
+        return _numbered(storm.number + 1, storm.began_at, config)
     for change in ("opened", "closed"):
         since = now - config.alerts.storm_window_s
         lately = record.told_since(contact.id, change, since) | {i.id for i, what in news if what == change}
@@ -65,7 +66,8 @@ def storm_of(
 
 def storm_lasts(contact: str, events: Iterable[float], record: Record, now: float) -> bool:
     """Whether this reader is being told by digests."""
-    return _last(record, contact) is not None and _lasts(record.digests(contact)[-1].created_at, events, now)
+    last = _last(record, contact)
+    return last is not None and _lasts(last[1], events, now)
 
 
 def _numbered(number: int, began_at: float, config: Config) -> Storm:
@@ -80,12 +82,13 @@ def _offset(number: int, config: Config) -> float:
     return (given[-1] if given else 0.0) + (number - len(given)) * config.alerts.storm_then_s
 
 
-def _last(record: Record, contact: str) -> Storm | None:
+def _last(record: Record, contact: str) -> tuple[Storm, float] | None:
+    """The latest digest of a storm and when it was sent; briefs and lists of the night are none."""
     for digest in reversed(record.digests(contact)):
         kind, _, rest = digest.stage.partition(" ")
         if kind == "storm":
             began_at, number = rest.split()
-            return Storm("storm", int(number), float(began_at))
+            return Storm("storm", int(number), float(began_at)), digest.created_at
     return None
 
 
@@ -110,7 +113,7 @@ def _start(
     if any(float(d.stage.split()[1]) >= int(started_at) for d in past):
         return None
     if now - started_at < START_S or not state.health.first_round_done:
-        return Storm("hold")
+        return Storm("hold", 0, started_at, started_at + START_S)
     before = any(incident.began_at < started_at + START_S for incident, _ in news)
     again = any(d.created_at > now - QUIET_S for d in past)  # started twice within minutes, and nothing new to say
     if before or ("noc" in contact.audiences and not again):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from netmon.alerts import zns
 from netmon.alerts.brief import render_morning
+from netmon.alerts.handover import handover
 from netmon.alerts.messages import Message, render
 from netmon.alerts.messages_digest import render_digest
 from netmon.alerts.messages_facts import Scene, Texts
 from netmon.alerts.plan_people import Reader, why_text
+from netmon.alerts.plan_record import Record
 from netmon.alerts.plan_storm import Storm
+from netmon.alerts.roster import duties
 from netmon.config import Channel, Config
 from netmon.model import Change, Contact, Incident, Intent
 from netmon.state import State
@@ -24,6 +28,7 @@ class Writer:
         self.state, self.config, self.now = state, config, now
         self.zone = ZoneInfo(config.timezone)
         self._words = words
+        self.duties = duties(state.inventory.rosters, now, self.zone)
         self.cut_off = {i.id for i in state.incidents.values() if _cuts_off(i, state)}
 
     def words(self, contact: Contact) -> Texts:
@@ -59,6 +64,10 @@ class Writer:
             return zns.parameters(channel.parameters, found, zns.facts(news, scene, special), contact.name)
 
         reason = f"{change} told to {reader.why}"
+        if reader.areas:
+            reason += f" of {','.join(reader.areas)}"
+        if roster := self.duties.get(contact.id):
+            reason += f" on duty by {roster}"
         return self._intents(contact, key, incident.id, change, stage, reason, text)
 
     def digest(
@@ -101,9 +110,23 @@ class Writer:
                 mine, self.state, words, self.config, form_of(channel), contact, zone=self.zone, now=self.now
             )
 
-        intents = self._intents(
-            contact, f"morning-{at:.0f}", 0, "digest", f"morning {at:.0f} 0", "brief of the day", text
-        )
+        stage = f"morning {at:.0f} 0"
+        return self._no_sms(self._intents(contact, f"morning-{at:.0f}", 0, "digest", stage, "brief of the day", text))
+
+    def handover(self, contact: Contact, roster: str, at: float, since: float, record: Record) -> list[Intent]:
+        """The sheet for the change of shift, by mail and chat."""
+        words = self.words(contact)
+        when = datetime.fromtimestamp(at, self.zone).strftime("%H:%M %d/%m/%Y")
+        subject = words.text("handover.subject", t=when)
+
+        def text(channel: Channel) -> Message:
+            sheet = handover(self.state, record, words, self.config, self.zone, self.now, since)
+            return Message(subject, f"{sheet.text()}\n\n{words.text('mail.why')}: {words.text('why.handover')}")
+
+        key, stage = f"handover-{roster}-{at:.0f}", f"handover {at:.0f} 0"
+        return self._no_sms(self._intents(contact, key, 0, "digest", stage, "change of shift", text))
+
+    def _no_sms(self, intents: Iterable[Intent]) -> list[Intent]:
         channels = self.config.notify.channels
         return [
             i

@@ -12,12 +12,14 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from netmon.alerts.explain import Attempt, Telling
 from netmon.errors import NetmonError
-from netmon.history import storedb
+from netmon.history import decisions, storedb
+from netmon.history.decisions import INTENT_FIELDS
 from netmon.model import Change, Incident, Intent, Subject, Verdict
 from netmon.works import Silence, Work
 
@@ -25,7 +27,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Plan = TypeVar("Plan", Work, Silence)
 
-INTENT_FIELDS = ", ".join(field.name for field in fields(Intent))
 BACKLOG_MOST = 20_000  # incidents and intents that wait in memory for a disk that refuses
 KEEP_INTERVALS_S = 400 * 86400.0  # 13 months, DOMAIN.md section 2.2: yearly registration needs the year before
 
@@ -178,6 +179,7 @@ class Store:
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM interval WHERE until < ?", (now - KEEP_INTERVALS_S,))
+            decisions.prune(db, now)
 
         await self.call(work)
 
@@ -269,13 +271,19 @@ class Store:
         )
         return await self.call(lambda db: [Intent(*row) for row in db.execute(query, (after, after))])
 
-    async def decisions(self, incident: int) -> list[Intent]:
-        """Everything that was decided about telling of one incident, oldest first."""
-        query = f"SELECT {INTENT_FIELDS} FROM intent WHERE incident = ? ORDER BY created_at, rowid"
-        return await self.call(lambda db: [Intent(*row) for row in db.execute(query, (incident,))])
+    async def telling(self, incident: int) -> Telling:
+        """Everything that was decided about telling of one incident, and what came of it."""
+        return await self.call(lambda db: decisions.read(db, incident))
 
     async def mark_intents(self, results: Iterable[tuple[Intent, str]], now: float) -> None:
         """Several results in one transaction (given up here, and so its fallback begins)."""
-        rows = [(i.state, i.attempts, i.reason, now, detail, i.id) for i, detail in results]
-        update = "UPDATE intent SET state = ?, attempts = ?, reason = ?, done_at = ?, detail = ? WHERE id = ?"
-        await self.call(lambda db: db.executemany(update, rows))
+        await self.call(lambda db: decisions.mark(db, results, now))
+
+    async def note_paced(self, intents: Iterable[str], now: float) -> None:
+        """These messages wait for their channel, which takes only so many in a minute."""
+
+        def work(db: sqlite3.Connection) -> None:
+            for intent in intents:
+                decisions.note(db, intent, Attempt(now, 0, "paced"))
+
+        await self.call(work)

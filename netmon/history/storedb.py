@@ -80,6 +80,12 @@ MIGRATIONS = (
     CREATE INDEX reply_waiting ON reply (at) WHERE done_at IS NULL;
     CREATE TABLE inbox (name TEXT PRIMARY KEY, cursor TEXT NOT NULL);
     """,
+    # What came of each attempt to send, and which incident became part of which (netmon/history/decisions.py).
+    """
+    CREATE TABLE attempt (intent TEXT NOT NULL, at REAL NOT NULL, number INTEGER NOT NULL, result TEXT NOT NULL,
+        detail TEXT NOT NULL, PRIMARY KEY (intent, at, number, result)) WITHOUT ROWID;
+    CREATE INDEX timeline_child ON timeline (text) WHERE kind = 'child';
+    """,
 )
 
 

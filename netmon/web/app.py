@@ -20,16 +20,29 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from netmon import counts
+from netmon.alerts.explain_site import explain_site
 from netmon.alerts.handling import HandlingError
 from netmon.alerts.messages import provider_report
 from netmon.alerts.messages_facts import Texts
+from netmon.alerts.sheet import Section
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.history.sensormeans import Curve
 from netmon.history.store import StoreError
 from netmon.model import Incident, Subject
 from netmon.state import State
-from netmon.web import api, api_desk, api_history, api_inward, api_sensors, desk_pages, detail, machine, pages
+from netmon.web import (
+    api,
+    api_desk,
+    api_explain,
+    api_history,
+    api_inward,
+    api_sensors,
+    desk_pages,
+    detail,
+    machine,
+    pages,
+)
 from netmon.web.context import LOCAL, Actions, Web, html
 from netmon.web.render import STATIC, compile_templates
 
@@ -116,6 +129,7 @@ def create_app(
     app.include_router(api_sensors.router)
     app.include_router(api_desk.router)
     app.include_router(api_inward.router)
+    app.include_router(api_explain.router)
     app.add_exception_handler(StarletteHTTPException, _error)
     _add_pages(app, app.state.web)
     desk_pages.add(app, app.state.web)
@@ -181,6 +195,7 @@ def _add_pages(app: FastAPI, web: Web) -> None:
             devices=detail.device_rows(state, site_id),
             sensors=pages.sensor_rows(state, sensors, renderer.language),
             curves=await _curves([s.id for s in sensors], now),
+            why=explain_site(found, state, web.words[renderer.language], web.config, web.zone, now).sections,
             curve_since=now - CURVE_S,
             curve_until=now,
         )
@@ -193,7 +208,7 @@ def _add_pages(app: FastAPI, web: Web) -> None:
         except StoreError:
             return {}
 
-    def incident_page(
+    async def incident_page(
         request: Request,
         found: Incident,
         lang: str,
@@ -209,6 +224,7 @@ def _add_pages(app: FastAPI, web: Web) -> None:
             web.clock.now(),
             i=found,
             row=row,
+            why=await _why(found.id, lang),
             site_name=site.name if site else "",
             silent=pages.silent_sensors(state, found, renderer.language),
             children=[state.inventory.sites[c] for c in found.children if c in state.inventory.sites],
@@ -220,6 +236,13 @@ def _add_pages(app: FastAPI, web: Web) -> None:
         )
         return html(request, text, status)
 
+    async def _why(number: int, lang: str) -> tuple[Section, ...]:
+        """A disk that refuses costs the reasons, not the page."""
+        try:
+            return (await api_explain.incident_sheet(web, number, lang)).sections
+        except HTTPException:
+            return ()
+
     async def find(number: int) -> Incident:
         found = await web.actions.desk.find(number)
         if found is None:
@@ -228,21 +251,26 @@ def _add_pages(app: FastAPI, web: Web) -> None:
 
     @app.get("/incidents/{number}", include_in_schema=False)
     async def incident(request: Request, number: int, lang: str = "") -> Response:
-        return incident_page(request, await find(number), lang)
+        return await incident_page(request, await find(number), lang)
 
     @app.post("/incidents/{number}/act", include_in_schema=False)
     async def act(request: Request, number: int, lang: str = "") -> Response:
         form = await desk_pages.read_form(request)
         found = await find(number)
         if problem := desk_pages.problem_of(web, form, lang):
-            return incident_page(request, found, lang, problem, form, 403)
+            return await incident_page(request, found, lang, problem, form, 403)
         try:
             step = desk_pages.incident_step(form, web.state.inventory.contacts)
             await web.actions.desk.handle(number, step)
         except HandlingError as error:
-            return incident_page(request, found, lang, str(error), form, 409)
+            return await incident_page(request, found, lang, str(error), form, 409)
         query = f"?lang={web.language(lang)}" if lang else ""
         return RedirectResponse(f"/incidents/{number}{query}", 303)
+
+    @app.get("/handover", include_in_schema=False)
+    async def handover_page(request: Request, lang: str = "") -> Response:
+        sheet = api_explain.report_sheet(web, "handover", lang)
+        return html(request, web.renderer(lang).page("handover.html", web.clock.now(), sheet=sheet))
 
     @app.get("/api/docs", include_in_schema=False)
     async def docs(request: Request, lang: str = "") -> Response:

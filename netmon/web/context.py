@@ -16,7 +16,9 @@ from fastapi.responses import HTMLResponse, Response
 
 from netmon import exposition
 from netmon.alerts.catalog import load_catalog
+from netmon.alerts.explain import Telling
 from netmon.alerts.messages_facts import Texts
+from netmon.alerts.plan_record import Record
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import Problem
@@ -37,6 +39,9 @@ class Desk(Protocol):
 
     async def find(self, number: int) -> Incident | None:
         """An incident of any age."""
+
+    async def telling(self, number: int) -> Telling:
+        """What was decided about telling of an incident. Raises StoreError."""
 
     async def handle(self, number: int, step: Callable[[Incident, float], Incident]) -> Incident | None:
         """Take one step with an incident."""
@@ -66,6 +71,10 @@ class Actions(Protocol):
     @property
     def desk(self) -> Desk:
         """What people do."""
+
+    @property
+    def record(self) -> Record:
+        """What was told lately."""
 
     async def reload(self) -> list[Problem]:
         """Load the configuration anew; the problems, if it was not taken over."""

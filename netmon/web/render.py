@@ -141,7 +141,8 @@ class Renderer:
             return f"{self.evidence(Evidence(said, entry.at, {'name': entry.who}))} {how}".strip()
         if entry.who != "netmon":
             return f"{entry.who} {entry.text}".strip()
-        codes = entry.text.split()
+        said, _, rule = entry.text.partition(" by ")
+        codes = said.split()
         if entry.kind == "evidence":
             known = {evidence.key: self.evidence(evidence) for evidence in incident.cause.evidence}
             return "; ".join(known.get(code) or self._alert_name(incident, code) for code in codes)
@@ -158,7 +159,7 @@ class Renderer:
             node = incident.subject.kind == "node" and codes[0] == "outage"
             wrong = self.text("page.kind_node" if node else f"page.kind_{codes[0]}").lower()
             codes[:1] = [] if wrong == codes[-1] else [f"{wrong},"]
-        return " ".join(codes)
+        return " ".join([*codes, f"({self.text(f'rule.{rule}', default=rule)})"] if rule else codes)
 
     def _alert_name(self, incident: Incident, name: str) -> str:
         """The alert's summary where it is one of the incident's."""

@@ -32,10 +32,10 @@ FORMS = ("sms", "short", "long")
 CASES = changes()
 
 
-def compare(name: str, text: str) -> None:
-    path = HERE / f"{name}.txt"
+def compare(name: str, text: str, folder: Path = HERE) -> None:
+    path = folder / f"{name}.txt"
     if os.environ.get("NETMON_WRITE_GOLDEN") == "1":
-        HERE.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert path.exists(), f"{path.name} is missing: NETMON_WRITE_GOLDEN=1 writes it, then read it"
     assert text == path.read_text(encoding="utf-8")

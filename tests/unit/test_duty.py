@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netmon.alerts.bucket import Bucket
+from netmon.alerts.handover import shift_since
 from netmon.alerts.hours import next_begin, window, within
-from netmon.alerts.roster import off_duty, on_duty
+from netmon.alerts.roster import latest_change, next_change, off_duty, on_duty
 from netmon.model import Contact, Incident, Roster, Subject, Swap, TimelineEntry
 from tests.unit.test_plan import World, who
 
@@ -262,7 +263,7 @@ def test_the_brief_goes_out_once_a_day_to_the_noc() -> None:
     world.now = at("2026-11-24T07:15")
     (brief,) = world.step(5)
     assert (brief.contact, brief.channel) == ("noc", "mail")
-    assert brief.body.startswith("Đến 07:15 ngày 24/11/2026: ")
+    assert brief.body.startswith("Đến 07:15 ngày 24/11: ")
     assert world.step(300) == []
     world.now = at("2026-11-25T07:20")
     assert len(world.step(5)) == 1
@@ -271,6 +272,66 @@ def test_the_brief_goes_out_once_a_day_to_the_noc() -> None:
 def test_a_brief_that_is_late_by_hours_is_not_sent() -> None:
     world = night("2026-11-24T09:00")
     assert world.step() == []
+
+
+def test_after_the_brief_yesterdays_storm_does_not_go_on() -> None:
+    world = night("2026-11-23T18:00")
+    storm = [world.incident(f"bac{n}") for n in range(1, 6)]
+    world.step()
+    world.now = at("2026-11-23T19:30")
+    for incident in storm:
+        world.close(incident)
+    world.step()
+    world.now = at("2026-11-24T07:15")
+    world.step(5)
+    world.now += 120
+    world.incident("bac8")
+    assert ("an", "opened") in who(world.step())
+
+
+# --- the change of shift ---------------------------------------------------------------------------------------------
+
+
+def test_turns_are_where_somebody_else_begins() -> None:
+    turn = next_change(ROSTER, at("2026-11-03T12:00"), ZONE)
+    assert turn is not None and (local(turn.at), turn.before, turn.after) == ("09/11 07:00", "an", "binh")
+    turn = next_change(ROSTER, turn.at, ZONE)
+    assert turn is not None and (local(turn.at), turn.before, turn.after) == ("11/11 07:00", "binh", "chi")
+    assert next_change(Roster("r", ("an",), "2026-11-02"), at("2026-11-03T12:00"), ZONE) is None
+    assert latest_change(ROSTER, at("2026-11-10T12:00"), at("2026-11-09T07:00"), ZONE) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "since"),
+    [
+        ("2026-11-24T06:59", "23/11 07:00"),
+        ("2026-11-24T07:30", "23/11 07:00"),  # read at the change: the shift that has just ended
+        ("2026-11-24T08:01", "24/11 07:00"),
+    ],
+)
+def test_the_sheet_is_about_the_shift_that_ends(now: str, since: str) -> None:
+    assert local(shift_since([ROSTER], at(now), ZONE)) == since
+    assert local(shift_since([], at(now), ZONE)) == since
+
+
+def test_the_sheet_goes_to_who_leaves_and_who_begins_once() -> None:
+    world = night("2026-11-09T06:50")
+    world.config = replace(world.config, alerts=replace(world.config.alerts, morning="", handover=True))
+    people = {
+        k: replace(c, email=f"{k}@x.vn", channels=("mail", "sms")) for k, c in world.state.inventory.contacts.items()
+    }
+    world.state.inventory = replace(world.state.inventory, rosters={"r": ROSTER}, contacts=people)
+    assert world.step() == []
+    world.now = at("2026-11-09T07:00")
+    sent = world.step(5)
+    assert sorted((i.contact, i.channel) for i in sent if i.stage.startswith("handover")) == [
+        ("an", "mail"),
+        ("binh", "mail"),
+    ]
+    assert sent[0].body.startswith("Bàn giao ca trực – 07:00 09/11/2026, từ 08/11 07:00")
+    assert world.step(300) == []
+    world.now = at("2026-11-10T07:00")
+    assert world.step(5) == [], "the same man goes on"
 
 
 # --- pace ------------------------------------------------------------------------------------------------------------

@@ -132,6 +132,7 @@ WIRING = (
     "cli",
     "commands",
     "commands_desk",
+    "commands_explain",
     "commands_profiles",
     "commands_survey",
     "desk",

@@ -110,11 +110,31 @@ def test_tried_again_until_it_works(tmp_path: Path) -> None:
             await bench.send(intent())
             await bench.until(lambda: bench.results["sms", "sent"] == 1)
             assert bench.results["sms", "failed"] == 2
-            (done,) = await bench.store.decisions(1)
+            (decision,) = (await bench.store.telling(1)).decisions
+            done = decision.intent
+            assert [a.result for a in decision.attempts] == ["again", "again", "sent"]
             assert (done.state, done.attempts) == ("sent", 3)
 
         run(bench, work)
         assert len({json.loads(b)["id"] for b in sink.bodies}) == 1, "the same message keeps its id"
+
+
+def test_a_message_that_waits_for_its_channel_says_so_while_it_waits(tmp_path: Path) -> None:
+    with http_sink() as sink:
+        bench = Bench(tmp_path, sms(sink.port, per_minute=0.1, burst=1))
+
+        async def work() -> None:
+            await bench.send(intent(1), intent(2))
+            await bench.until(lambda: bench.results["sms", "paced"] > 0)
+            for _ in range(1000):
+                (decision,) = (await bench.store.telling(2)).decisions
+                if decision.attempts:
+                    break
+                await asyncio.sleep(0.01)
+            assert [(a.number, a.result) for a in decision.attempts] == [(0, "paced")]
+            assert decision.intent.state == "pending"
+
+        run(bench, work, drain_s=0.0)
 
 
 @pytest.mark.parametrize(("age_s", "sent"), [(0.0, 1), (7 * 3600.0, 0)])

@@ -9,6 +9,7 @@ import pytest
 
 from netmon.alerts.plan import plan
 from netmon.alerts.plan_record import Record
+from netmon.alerts.reasons import is_known
 from netmon.config import Channel, Config, NotifyConfig
 from netmon.model import (
     AlertState,
@@ -93,6 +94,7 @@ class World:
         self.record.add(found)
         self.all += found
         assert plan([], self.state, self.config, self.record, self.now, WORDS) == [], "a decision is made once"
+        assert not [i.reason for i in found if not is_known(i.reason)], "a reason that nobody can read"
         return [i for i in found if i.state == "pending"]
 
     def reasons(self, incident: int) -> str:

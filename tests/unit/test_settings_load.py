@@ -38,7 +38,7 @@ alerts: {evaluate: 1s, recovered: 2s, reopen: 3s, degraded: 4s, upstream_ratio: 
          tell_after: {commune: 5s, hamlet: 6s},
          storm_incidents: 9, storm_window: 1m, storm_digests: [5m], storm_then: 2h, flap_changes: 4, flap_window: 10m,
          quiet_hours: "23:00-05:00", quiet_levels: ["hamlet"], escalate_node: 5m, escalate: 20m,
-         office_hours: "08:00-16:00", morning: "07:00", thresholds: {DeviceCpuHigh: 0.5}}
+         office_hours: "08:00-16:00", morning: "07:00", handover: true, thresholds: {DeviceCpuHigh: 0.5}}
 notify:
   enabled: false
   retry: [1s, 1s, 2s]

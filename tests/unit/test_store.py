@@ -71,7 +71,7 @@ def test_an_incident_comes_back_as_it_was(tmp_path: Path) -> None:
         assert await store.incident(7) is None
         assert await store.next_incident_id() == 1002
         assert await store.pending_intents() == [INTENT]
-        assert await store.recent_intents(T0) == await store.decisions(1001) == [INTENT]
+        assert await store.recent_intents(T0) == [d.intent for d in (await store.telling(1001)).decisions] == [INTENT]
 
     run(tmp_path / "n.db", write)
     run(tmp_path / "n.db", read)
@@ -96,7 +96,9 @@ def test_the_same_decision_made_twice_is_one_and_its_result_stays(tmp_path: Path
         await store.mark_intents([(replace(INTENT, state="sent", attempts=1), "")], T0 + 1)
         await store.commit_step(change, [replace(INTENT, body="later words")], {}, T0 + 2)
         assert await store.pending_intents() == []
-        assert await store.decisions(1001) == [replace(INTENT, state="sent", attempts=1)]
+        (decision,) = (await store.telling(1001)).decisions
+        assert decision.intent == replace(INTENT, state="sent", attempts=1)
+        assert [(a.number, a.result) for a in decision.attempts] == [(1, "sent")]
 
     run(tmp_path / "n.db", work)
 

@@ -403,7 +403,7 @@ def test_incident_page():
     ):  # fmt: skip
         assert part in page, part
     page = text_of(stage.get("/incidents/1051").text)
-    assert "Còn thiếu chưa đọc được thời gian chạy của router" in page
+    assert "Còn thiếu: chưa đọc được thời gian chạy của router. Cách có: netmon đọc khi router trả lời lại" in page
     assert "UBND xã Tân Phú Sông Ba" in page
     ended = stage.get("/incidents/1049").text
     assert "đã đóng 08:34 · 32 phút" in text_of(ended)

@@ -11,7 +11,9 @@ import httpx
 from fastapi import FastAPI
 
 from netmon import exposition
+from netmon.alerts.explain import Telling
 from netmon.alerts.handling import HandlingError
+from netmon.alerts.plan_record import Record
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import CollectError, Problem, Refused
@@ -34,9 +36,13 @@ class Desk:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.record: dict[int, Telling] = {}
 
     async def find(self, number: int) -> Incident | None:
         return self.state.incidents.get(number)
+
+    async def telling(self, number: int) -> Telling:
+        return self.record.get(number, Telling())
 
     async def handle(self, number: int, step: Callable[[Incident, float], Incident]) -> Incident | None:
         found = self.state.incidents.get(number)
@@ -81,6 +87,8 @@ class Daemon:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.desk = Desk(state)
+        self.record = Record()
         self.own = SelfMetrics()
         self.registry = build_registry(state, self.own)
         self.problems: list[Problem] = []
@@ -96,10 +104,6 @@ class Daemon:
     async def reload(self) -> list[Problem]:
         self.reloads += 1
         return self.problems
-
-    @property
-    def desk(self) -> Desk:
-        return Desk(self.state)
 
     async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
         self.asked.append((line, since, until, step))
