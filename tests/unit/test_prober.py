@@ -223,6 +223,28 @@ def test_tcp() -> None:
     asyncio.run(main())
 
 
+def test_a_held_loop_takes_no_connection_for_lost() -> None:
+    """A connection that was made while the loop stood still is only seen in the loop's next turns."""
+
+    async def main() -> None:
+        with socket.create_server(("127.18.4.2", 0)) as server:  # the kernel answers, nobody needs to accept
+            async with network() as net:
+                net.prober.set_targets({"bridge": Probe("tcp", *server.getsockname())}, {})
+                await until(lambda: net.lost("bridge") is False, "bridge reachable")
+                for _ in range(10):
+                    sent = net.prober.stats["sent"]
+                    while net.prober.stats["sent"] == sent:  # noqa: ASYNC110  # the very turn after it was sent
+                        await asyncio.sleep(0)
+                    time.sleep(2 * FAST.timeout_s)  # noqa: ASYNC251  # the fault: somebody holds the loop, a probe is out
+                await asyncio.sleep(0.2)
+                reach = net.prober.reach("bridge")
+                assert reach is not None
+                assert (reach.lost, reach.loss_ratio, reach.blips) == (False, 0.0, 0)
+                assert net.prober.stats["lost"] == 0
+
+    asyncio.run(main())
+
+
 def test_snmp_by_a_function_handed_in() -> None:
     outcome: list[float | Exception] = [0.25]
 

@@ -28,6 +28,7 @@ from netmon.state import Reach
 
 GRAIN_S = 0.05  # the timer wakes no oftener: probes leave up to this late, in small batches
 SENDS_AT_ONCE = 200  # then the loop gets its turn: a whole province due at once takes several
+HELD_S = 0.1  # a timer that is later than this: the loop was held
 LATE_S = 10.0  # how long after its time-out an answer still proves life
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Prober:
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = float("inf")
         self._woke_at = float("-inf")
+        self._catching_up = False
         self._running = False
 
     # --- for the rest of netmon ---
@@ -159,6 +161,12 @@ class Prober:
     def _wake(self) -> None:
         self._timer = None
         self._woke_at = now = self._clock.mono()
+        # After it was held, the loop needs some turns to see what has become of connections meanwhile.
+        self._catching_up = not self._catching_up and now - self._wake_at > HELD_S
+        if self._catching_up:
+            self._wake_at = now + GRAIN_S
+            self._timer = asyncio.get_running_loop().call_later(GRAIN_S, self._wake)
+            return
         try:
             for transport in self._opener.transports():
                 transport.drain()  # what waits in a buffer has come in time, however late this loop is

@@ -53,7 +53,7 @@ class Tasks:
             task.cancel()
 
     def drain(self) -> None:
-        """Nothing waits anywhere."""
+        """Nothing waits in a buffer: what has come is known when the tasks had their turn."""
 
     def close(self) -> None:
         for task in self._tasks.values():
