@@ -18,7 +18,7 @@ from netmon.model import (
     SensorType,
     labels,
 )
-from netmon.sensor_quality import is_fast, is_stuck
+from netmon.sensor_quality import CURRENT, is_fast, is_stuck
 from netmon.state import GatewayView, Gauges, SensorView
 
 STATE, VALUE = "netmon_sensor_state", "netmon_sensor_value"
@@ -44,14 +44,14 @@ class SensorSeries:
         self._flags: dict[str, bool] = {}
 
     def show(self, gauges: Gauges, view: SensorView) -> None:
-        """Write the view; a stale value leaves the page (PAINS 17)."""
+        """Write the view; a stale value leaves the page (PAINS 17), and what cannot be true was none."""
         if view.state != self._shown:
             self._shown = view.state
             for state, series in self._states.items():
                 gauges.set(STATE, series, float(state == view.state))
         if view.received_at is not None:
             gauges.set(LAST_SEEN, self._seen, view.received_at)
-        if view.value is not None and view.state in ("ok", "warning", "alarm", "invalid"):
+        if view.value is not None and view.state in CURRENT:
             gauges.set(VALUE, self._value, view.value)
         else:
             gauges.drop(VALUE, self._value)

@@ -390,7 +390,7 @@ def test_silent_is_a_device_that_fails_at_a_site_that_answers() -> None:
         ("ok", True),
         ("warning", True),
         ("alarm", True),
-        ("invalid", True),
+        ("invalid", False),
         ("stale", False),
         ("explained", False),
         ("unknown", False),

@@ -249,6 +249,27 @@ def test_a_silence_is_explained_by_the_way_the_messages_come() -> None:
     assert daemon.gauge("netmon_sensor_value") == {}
 
 
+def test_a_site_cut_off_with_forty_sensors_is_one_incident_and_its_return_none() -> None:
+    names = [f"s{n}" for n in range(40)]
+    sensors = {s: Sensor(s, "temperature", f"t/{s}", "senml", site="a7") for s in names}
+    daemon = Daemon(replace(province(), sensors=sensors)).started()
+    daemon.pipeline.take_readings([Reading(s, 25.0, daemon.now) for s in names])
+    daemon.run(10)
+    daemon.lose("a7")
+    daemon.run(2 * SILENCE_S, every_s=30)
+    assert daemon.told() == [("opened", "a7")]
+    assert set(states(daemon).values()) == {"explained"}
+    assert [a.alertname for a in daemon.state.alerts.values() if a.subject.kind == "sensor"] == []
+    daemon.answer("a7")
+    for n in range(0, 40, 4):  # they come back one after the other, each at its own pace
+        daemon.run(SILENCE_S / 12, every_s=30)
+        daemon.pipeline.take_readings([Reading(s, 25.0, daemon.now) for s in names[n : n + 4]])
+        daemon.answer("a7")
+    daemon.run(60)
+    assert daemon.told() == [("opened", "a7"), ("closed", "a7")]
+    assert [a.alertname for a in daemon.state.alerts.values() if a.subject.kind == "sensor"] == []
+
+
 def test_a_silence_without_reason_is_stale() -> None:
     daemon = with_sensors()
     daemon.run(SILENCE_S + 10, every_s=600)
