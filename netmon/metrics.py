@@ -93,7 +93,7 @@ _CATALOGUE = (
     Metric("netmon_ups_input_volts", "gauge", "Voltage of the mains at the UPS.", (*_DEVICE, "phase")),
     Metric("netmon_interface_info", "gauge", "Always 1: the description of a port.", (*_DEVICE, "ifName", "ifAlias")),
     # --- sensors
-    Metric("netmon_sensor_value", "gauge", "Latest value, in the unit the label says; absent when stale, invalid or unknown.",
+    Metric("netmon_sensor_value", "gauge", "Latest value, in its label's unit; absent when stale, invalid or unknown.",
            ("sensor", "site", "node", "quantity", "unit")),
     Metric("netmon_sensor_last_seen_timestamp_seconds", "gauge", "When the sensor was last heard.",
            ("sensor", "site", "node")),
