@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from netmon import exposition
+from netmon.alerts.outside import Posted
 from netmon.alerts.plan_record import Record
 from netmon.desk import Desk
 from netmon.errors import Problem, Refused
 from netmon.history.sensormeans import Curve, Share
 from netmon.metrics import build_registry
 from netmon.model import LineSample, Reply
+from netmon.trial import find_contact, try_channels
 
 if TYPE_CHECKING:
     from netmon.app import App
@@ -57,6 +59,17 @@ class Answers:
             raise Refused(503, "netmon is starting")
         known = app.poller.profiles.modules
         return await app.snmp_page.text(app.state.inventory, known, target, modules, auth)
+
+    async def take_alerts(self, posted: Sequence[Posted]) -> tuple[int, int]:
+        """An Alertmanager hands alerts in."""
+        return await self._app.outside.take(posted)
+
+    async def try_channels(self, to: str) -> list[tuple[str, str]]:
+        """Send a person test messages."""
+        app = self._app
+        contact = find_contact(app.state.inventory.contacts, to)
+        found = await try_channels(app.notifier.ways, contact, app.words, app.clock.now())
+        return [(tried.channel, tried.problem) for tried in found]
 
     async def take_reply(self, reply: Reply) -> None:
         """Somebody has answered through a gateway."""

@@ -25,21 +25,21 @@ class NoDaemon(NetmonError):
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_S)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
 
 
 class ApiClient:
     """Asks the daemon that runs with this configuration. Raises NoDaemon where there is none."""
 
-    def __init__(self, config: Config) -> None:
-        self._path = socket_path(config)
+    def __init__(self, config: Config, timeout_s: float = TIMEOUT_S) -> None:
+        self._path, self._timeout_s = socket_path(config), timeout_s
 
     def get(self, path: str) -> Any:
         return self._ask("GET", path, None)
@@ -48,7 +48,7 @@ class ApiClient:
         return self._ask("POST", path, json.dumps(body).encode())
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
-        connection = _UnixConnection(self._path)
+        connection = _UnixConnection(self._path, self._timeout_s)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()

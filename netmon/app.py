@@ -45,6 +45,7 @@ from netmon.influx import InfluxWriter
 from netmon.influx_lines import Network
 from netmon.inventory import Loaded
 from netmon.metrics import SelfMetrics
+from netmon.outside_intake import OutsideIntake
 from netmon.pipeline import KEEP_CLOSED_S, Pipeline
 from netmon.polls import Polls
 from netmon.reload import Reloader
@@ -172,7 +173,10 @@ class App:
         self.desk = Desk(state, self.pipeline, self.store, self.clock)
         await self.desk.load()
         stack.push_async_callback(self._last_step)
-        incidents = lambda: list(self.state.incidents.values())  # noqa: E731
+        self.outside = OutsideIntake(self.pipeline, self.store, self.clock, [rule.alert for rule in rules])
+        await self.outside.load()
+        theirs = self.outside.is_from_outside
+        incidents = lambda: [i for i in self.state.incidents.values() if not theirs(i)]  # noqa: E731
         self.feed = AlertmanagerFeed(config, self.clock, incidents, self.steps.describe, self._count_message)
 
     async def _start_web(self, stack: contextlib.AsyncExitStack) -> None:

@@ -71,7 +71,7 @@ def _ratio(text: str) -> float:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    from netmon import commands, commands_desk, commands_explain, commands_profiles, commands_sensors
+    from netmon import commands, commands_desk, commands_explain, commands_notify, commands_profiles, commands_sensors
 
     parser = argparse.ArgumentParser(
         prog="netmon", description="Watches a province's data network and its sensors.", allow_abbrev=False
@@ -244,6 +244,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--reason", default="", metavar="TEXT", help="add: why")
     sub.add_argument("--alert", default="", metavar="NAME", help="add: only incidents of this alert")
+    sub = add(
+        "notify",
+        commands_notify.notify,
+        "send a test message to a person, by each of his channels",
+        "netmon notify test --to ktv-loc-ninh",
+    )
+    sub.add_argument("action", choices=("test",), help="real messages, marked as a test")
+    sub.add_argument("--to", required=True, metavar="NAME", help="id or name of a contact")
     sub = add(
         "sensors",
         commands_sensors.sensors,

@@ -69,6 +69,7 @@ class Housekeeping:
         app.notifier.record.keep_only(app.state.incidents, now - KEEP_CLOSED_S)
         try:
             await app.store.tidy(now)
+            await app.outside.tidy()
             return await app.samples.forget(now - app.config.history.line_samples_s)
         except NetmonError as error:
             log.error("old rows not removed error=%s", error)

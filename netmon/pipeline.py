@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from netmon import gateways, sensors
 from netmon.alerts.event_notes import EventNotes
 from netmon.alerts.incidents import Book
+from netmon.alerts.outside import OutsideAlerts
 from netmon.alerts.rules import Evaluator
 from netmon.alerts.silent_with import SilentWith
 from netmon.alerts.verdict import judge
@@ -71,6 +72,7 @@ class Pipeline:
         self.state, self.topology, self.config = state, topology, config
         self.fold = Fold(state, topology)
         self.evaluator, self.book = evaluator, book
+        self.outside = OutsideAlerts(())
         self._events, self._notes = Events(topology), EventNotes(book.ledger)
         self._clock, self._poll_now, self._broker_connected = clock, poll_now, broker_connected
         self._zone = ZoneInfo(config.timezone)  # read once, as a reload leaves it alone
@@ -122,6 +124,12 @@ class Pipeline:
         self.state.events.append(event)
         self._notes.take(event, self._events.places(event))
         return event, self._events.targets(event)
+
+    def outside_changed(self) -> None:
+        """What an Alertmanager has handed in is as good as evaluated."""
+        self.state.outside = self.outside.texts()
+        self.state.alerts = self.evaluator.alerts() | self.outside.alerts(self.state.inventory)
+        self._news.set()
 
     def take_readings(self, readings: Iterable[Reading | Word]) -> None:
         """A committed batch of the ingest, and what gateways say of themselves."""
@@ -288,7 +296,7 @@ class Pipeline:
         for rule in self.evaluator.rules:
             self.evaluator.step_rule(rule, self.state.gauges, now)
             await asyncio.sleep(0)  # no rule may hold the loop for the next
-        self.state.alerts = self.evaluator.alerts()
+        self.state.alerts = self.evaluator.alerts() | self.outside.alerts(self.state.inventory)
 
     def _mind_first_round(self, mono: float) -> None:
         """Nothing is concluded until every probe target has been heard of once, or has had the time (PAINS 2)."""
@@ -321,7 +329,8 @@ class Pipeline:
 
     def _count(self) -> None:
         open_now = Counter((i.cause.kind, i.severity) for i in self.state.incidents.values() if i.open)
-        firing = Counter((a.alertname, a.severity) for a in self.state.alerts.values() if a.firing_at is not None)
+        ours = (a for key, a in self.state.alerts.items() if key not in self.state.outside)  # others may have any name
+        firing = Counter((a.alertname, a.severity) for a in ours if a.firing_at is not None)
         figures = [
             Figure("netmon_incidents_open", labels(cause=cause, severity=severity), n)
             for (cause, severity), n in open_now.items()

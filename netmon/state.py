@@ -180,6 +180,7 @@ class State:
     alerts: dict[tuple[str, Labels], AlertState] = field(default_factory=dict)
     incidents: dict[int, Incident] = field(default_factory=dict)  # open ones and those closed lately
     plans: Plans = field(init=False)  # planned works and silences
+    outside: dict[tuple[str, Labels], str] = field(default_factory=dict)  # alerts of others -> what each says of itself
     said: dict[str, Said] = field(default_factory=dict)  # site -> the latest answer
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))  # traps, the oldest first
     health: Health = field(default_factory=Health)

@@ -161,6 +161,7 @@ ENDING = {
     "profiles": "0: good. 1: a MIB or a profile has mistakes, or (check) the walk lacks an OID; all that was good is "
     "written all the same. 2: wrong use.",
     "status": "0: the daemon answered. 1: there is none.",
+    "notify": "0: every channel took the message. 1: one did not, or there is no such person.",
     "sensors": "list: 0. try: 0 if all was understood; 1 if something was not, or nothing came.",
     "incidents": "list: 0: none is open, 1: at least one is. Else 0: done, 1: it cannot be done. 1: no daemon.",
     "ack": "0: taken. 1: no such open incident, or no daemon.",

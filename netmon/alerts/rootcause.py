@@ -69,7 +69,8 @@ def of_alert(alert: AlertState, state: State) -> Cause:
         return Cause(evidence=(*_gateway_says(alert, state), *_silent_with(alert, state)))
     kind, key = ALERT_CAUSES.get(alert.alertname, ("unknown", ""))
     if not key:
-        return Cause()
+        said = state.outside.get((alert.alertname, alert.labels))
+        return Cause(evidence=(Evidence("outside", alert.since, {"text": said}),)) if said else Cause()
     args = {"percent": f"{alert.value * 100:.0f}"} if key == "ups_charge" else {}
     return Cause(kind, True, (Evidence(key, alert.since, args),), rule="power_ups")
 

@@ -86,6 +86,11 @@ MIGRATIONS = (
         detail TEXT NOT NULL, PRIMARY KEY (intent, at, number, result)) WITHOUT ROWID;
     CREATE INDEX timeline_child ON timeline (text) WHERE kind = 'child';
     """,
+    # Alerts that an Alertmanager has handed in (netmon/alerts/outside.py).
+    """
+    CREATE TABLE outside (fingerprint TEXT PRIMARY KEY, began_at REAL NOT NULL, ended_at REAL, heard_at REAL NOT NULL,
+        body BLOB NOT NULL);
+    """,
 )
 
 

@@ -14,7 +14,7 @@ from fastapi.responses import (
     Response,
     StreamingResponse,
 )
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,17 +37,19 @@ from netmon.web import (
     api_explain,
     api_history,
     api_inward,
+    api_notify,
     api_sensors,
     desk_pages,
     detail,
     machine,
     pages,
 )
-from netmon.web.context import LOCAL, Actions, Web, html
+from netmon.web.context import LOCAL, Actions, Web, bearer_of, html, token_is_right
 from netmon.web.render import STATIC, compile_templates
 
 MOST_BODY_BYTES = 16_384
-MOST_LOCAL_BYTES = 1_000_000  # over the unix socket: a month's planned works
+MOST_LOCAL_BYTES = 1_000_000  # over the unix socket: a month's planned works; from an Alertmanager: a storm
+LARGE = "/api/v1/alertmanager"
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -87,16 +89,21 @@ class _Limit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         size = 0
+        large = bool(scope.get(LOCAL)) or (scope.get("path") == LARGE and self._bears_token(scope))
 
         async def receive_some() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > (MOST_LOCAL_BYTES if scope.get(LOCAL) else MOST_BODY_BYTES):
+            if size > (MOST_LOCAL_BYTES if large else MOST_BODY_BYTES):
                 raise HTTPException(413, "body too large")
             return message
 
         await self._app(scope, receive_some, send)
+
+    def _bears_token(self, scope: Scope) -> bool:
+        web: Web = scope["app"].state.web
+        return token_is_right(web, bearer_of(Headers(scope=scope)))
 
 
 class _Static(StaticFiles):
@@ -130,6 +137,7 @@ def create_app(
     app.include_router(api_desk.router)
     app.include_router(api_inward.router)
     app.include_router(api_explain.router)
+    app.include_router(api_notify.router)
     app.add_exception_handler(StarletteHTTPException, _error)
     _add_pages(app, app.state.web)
     desk_pages.add(app, app.state.web)

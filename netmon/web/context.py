@@ -13,11 +13,13 @@ from zoneinfo import ZoneInfo
 
 from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import Headers
 
 from netmon import exposition
 from netmon.alerts.catalog import load_catalog
 from netmon.alerts.explain import Telling
 from netmon.alerts.messages_facts import Texts
+from netmon.alerts.outside import Posted
 from netmon.alerts.plan_record import Record
 from netmon.clock import Clock
 from netmon.config import Config
@@ -97,6 +99,12 @@ class Actions(Protocol):
     def rest_page(self) -> bytes:
         """The text of /metrics/self."""
 
+    async def take_alerts(self, posted: Sequence[Posted]) -> tuple[int, int]:
+        """An Alertmanager hands alerts in: (news, dropped as our own). Raises StoreError where it could not be kept."""
+
+    async def try_channels(self, to: str) -> list[tuple[str, str]]:
+        """Send a person test messages: (channel, problem or ""). Raises NetmonError where there is no such person."""
+
     async def take_reply(self, reply: Reply) -> None:
         """Somebody has answered through a gateway. Raises StoreError where it could not be kept."""
 
@@ -146,17 +154,23 @@ def token_is_right(web: Web, given: str) -> bool:
     return token is not None and bool(given) and hmac.compare_digest(token.reveal().encode(), given.encode())
 
 
+def bearer_of(headers: Headers) -> str:
+    """The bearer token of a request; "" without one."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    # Header bytes come as Latin-1 (ASGI); what was typed is UTF-8.
+    return given.strip().encode("latin-1").decode("utf-8", "replace") if scheme.lower() == "bearer" else ""
+
+
 def require_token(web: Web, request: Request) -> None:
     """401 without a bearer token, 403 with a wrong one or where none is configured; none needed on the unix socket."""
     if request.scope.get(LOCAL):
         return
     if web.config.web.token is None:
         raise HTTPException(403, "no token is configured: web.token in netmon.yml")
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not given:
+    given = bearer_of(request.headers)
+    if not given:
         raise HTTPException(401, "bearer token needed", {"WWW-Authenticate": 'Bearer realm="netmon"'})
-    # Header bytes come as Latin-1 (ASGI); what was typed is UTF-8.
-    if not token_is_right(web, given.strip().encode("latin-1").decode("utf-8", "replace")):
+    if not token_is_right(web, given):
         log.warning("wrong token path=%s client=%s", request.url.path, request.client.host if request.client else "")
         raise HTTPException(403, "wrong token")
 

@@ -133,16 +133,19 @@ WIRING = (
     "commands",
     "commands_desk",
     "commands_explain",
+    "commands_notify",
     "commands_profiles",
     "commands_survey",
     "desk",
     "inboxes",
     "commands_sensors",
+    "outside_intake",
     "pipeline",
     "replies",
     "sim",
     "snmp_page",
     "trap_intake",
+    "trial",
 )
 LAYERS: dict[str, int] = {
     name: number for number, group in enumerate((FACTS, PURE, FILES, tuple(EDGES), WIRING)) for name in group
