@@ -80,9 +80,9 @@ class Listener:
                 failures += 1
                 self._stopping.wait(RETRY_S[min(failures, len(RETRY_S)) - 1])
                 continue
-            except RuntimeError:  # the loop has ended
-                return
             except Exception as error:  # noqa: BLE001  what a server sent has broken a parser: that turn is lost, not the inbox
+                if self._loop.is_closed():
+                    return
                 self._failed(CollectError("crashed", f"{type(error).__name__}"))
                 failures += 1
                 self._stopping.wait(RETRY_S[-1])

@@ -147,6 +147,7 @@ _CATALOGUE = (
     Metric("netmon_notifications_total", "counter", "Messages sent, by channel and result.", ("channel", "result")),
     Metric("netmon_replies_total", "counter", "Replies of people, by channel and what they asked for.",
            ("channel", "result")),
+    Metric("netmon_inbox_failing", "gauge", "1 while the inbox that replies come by cannot be read.", ("channel",)),
     Metric("netmon_notifications_failing", "gauge", "1 while the channel's latest message could not be sent.",
            ("channel",)),
     Metric("netmon_loop_hold_seconds", "gauge", "Longest hold of the event loop over the last minute."),

@@ -81,13 +81,13 @@ class Replies:
         self._strangers: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._looks = 0
+        self._working = asyncio.Lock()  # two inboxes may have news at once
 
     # --- inboxes -----------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Deal with what an earlier run left, then listen."""
-        for reply in await self._book.waiting():
-            await self._deal(reply)
+        await self._work_off()
         await self._listen()
 
     def set_config(self, config: Config) -> None:
@@ -129,8 +129,15 @@ class Replies:
                 self._stranger(reply)
             else:
                 known.append(reply)
-        for reply in await self._book.keep(known, inbox, cursor, self._clock.now()):
-            await self._deal(reply)
+        await self._book.keep(known, inbox, cursor, self._clock.now())
+        if known:
+            await self._work_off()
+
+    async def _work_off(self) -> None:
+        """Deal with all that waits, each once: also what an earlier turn could not tick off, as the disk refused."""
+        async with self._working:
+            for reply in await self._book.waiting():
+                await self._deal(reply)
 
     def _stranger(self, reply: Reply) -> None:
         self._count(reply.channel, "stranger")
@@ -156,8 +163,15 @@ class Replies:
     async def _deal(self, reply: Reply) -> None:
         contact = self._sender(reply)
         if contact is not None:  # else he has left since
-            asked = parse(reply.text, reply.subject)
-            answer = await self._do(contact, asked, reply)
+            asked, answer = parse(reply.text, reply.subject), ""
+            try:
+                answer = await self._do(contact, asked, reply)
+            except StoreError:
+                raise
+            except Exception:
+                # It must hold up neither those that follow nor the next start.
+                log.exception("reply failed channel=%s contact=%s", reply.channel, contact.id)
+                self._count(reply.channel, "failed")
             self._count(reply.channel, asked.verb)
             log.info("reply channel=%s contact=%s asked=%s id=%s", reply.channel, contact.id, asked.verb, asked.number)
             if answer:

@@ -55,6 +55,10 @@ class SelfReport:
             Figure("netmon_notifications_failing", labels(channel=channel), float(failing))
             for channel, failing in (app.notifier.failing() | app.feed.failing).items()
         ]
+        figures += [
+            Figure("netmon_inbox_failing", labels(channel=inbox), float(failing))
+            for inbox, failing in app.replies.failing().items()
+        ]
         app.state.gauges.replace("self", figures)
         self._queues.write(app.state.gauges, app.clock.mono())
         if app.ingest:

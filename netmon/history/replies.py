@@ -31,18 +31,17 @@ class ReplyBook:
 
         return await self._store.call(work)
 
-    async def keep(self, replies: Iterable[Reply], inbox: str, cursor: str, now: float) -> list[Reply]:
-        """Commit what came; returns what had not come before."""
-        replies = list(replies)
+    async def keep(self, replies: Iterable[Reply], inbox: str, cursor: str, now: float) -> None:
+        """Commit what came; what had come before changes nothing."""
+        rows = [astuple(reply) for reply in replies]
 
-        def work(db: sqlite3.Connection) -> list[Reply]:
+        def work(db: sqlite3.Connection) -> None:
             insert = "INSERT OR IGNORE INTO reply (id, channel, address, subject, text, at) VALUES (?, ?, ?, ?, ?, ?)"
-            new = [reply for reply in replies if db.execute(insert, astuple(reply)).rowcount]
+            db.executemany(insert, rows)
             db.execute("INSERT OR REPLACE INTO inbox VALUES (?, ?)", (inbox, cursor))
             db.execute("DELETE FROM reply WHERE done_at IS NOT NULL AND at < ?", (now - KEEP_S,))
-            return new
 
-        return await self._store.call(work)
+        await self._store.call(work)
 
     async def waiting(self) -> list[Reply]:
         """What came and has not been dealt with, oldest first."""

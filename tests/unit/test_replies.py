@@ -320,6 +320,24 @@ def test_killed_after_the_step_and_before_the_tick_it_is_not_done_twice(tmp_path
         bench.life(later)
 
 
+def test_a_reply_that_breaks_something_holds_up_no_other(tmp_path: Path) -> None:
+    with zalo_server() as server:
+        bench = Bench(tmp_path, bot(server))
+
+        async def work() -> None:
+            def broken(contact: Contact, asked: Asked) -> str:
+                raise KeyError(asked.number)
+
+            bench.replies.drill = broken
+            await bench.say("D07 1")
+            await bench.say("1001 1")
+            assert bench.incident.acked_by == "Anh An"
+            assert await bench.book.waiting() == []
+
+        bench.life(work)
+        assert bench.counts["bot", "failed"] == 1
+
+
 def test_the_same_message_fetched_twice_counts_once(tmp_path: Path) -> None:
     with zalo_server() as server:
         bench = Bench(tmp_path, bot(server))

@@ -127,6 +127,14 @@ def test_a_file_that_was_spoilt_is_not_passed_over(tmp_path: Path, text: str) ->
         ZaloTokens(tmp_path).access(account(server))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_root_refreshes_stays_readable_for_the_daemon(tmp_path: Path) -> None:
+    os.chown(tmp_path, 4711, 4712)
+    with zalo_server() as server:
+        ZaloTokens(tmp_path).access(account(server))
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in tmp_path.iterdir()} == {(4711, 4712)}
+
+
 # --- kill -9 ---------------------------------------------------------------------------------------------------------
 
 CHILD = """
