@@ -131,6 +131,7 @@ class App:
         self.store = Store(folder / "netmon.db")
         stack.push_async_callback(self.store.close)
         await self.store.open(self.clock.now())
+        self.state.health.gaps = tuple(self.store.gaps)
         self.samples = LineSamples(self.store)
         self.means = SensorMeans(self.store, ZoneInfo(config.timezone))
         sinks = ("influx",) if config.influx.url else ()

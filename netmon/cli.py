@@ -187,8 +187,8 @@ def build_parser() -> argparse.ArgumentParser:
         "action",
         nargs="?",
         default="list",
-        choices=("list", "open", "release", "assign", "comment", "close", "ticket"),
-        help="what to do (default: %(default)s)",
+        choices=("list", "open", "release", "assign", "comment", "close", "ticket", "provider"),
+        help="what to do; provider: print the text that reports its circuit (default: %(default)s)",
     )
     sub.add_argument("subject", nargs="?", default="", metavar="WHICH", help="its number; open: a site, or node:ID")
     sub.add_argument("--who", default="", metavar="NAME", help="who does it")
@@ -198,6 +198,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--step", default="reported", choices=("reported", "accepted", "closed"), help="ticket: what the provider did"
     )
     sub.add_argument("--number", default="", metavar="TICKET", help="ticket: the provider's number")
+    sub.add_argument("--at", default="", metavar="TIME", help='ticket: local time, "2026-11-30 07:00" (default: now)')
     sub = add("ack", commands_desk.ack, "take an incident", "netmon ack 1043 --who 'Trực NOC' --note 'đã gọi điểm'")
     sub.add_argument("incident", type=int, help="number of the incident")
     sub.add_argument("--who", required=True, metavar="NAME", help="who takes it")

@@ -18,9 +18,14 @@ from netmon.works_csv import TIMES, load_works
 
 
 def incidents(args: argparse.Namespace) -> int:
-    client = ApiClient(load_settings(args.config))
+    config = load_settings(args.config)
+    client = ApiClient(config)
     if args.action == "list":
         return _list_incidents(client)
+    if args.action == "provider":
+        found = client.get(f"/api/v1/incidents/{_number(args.subject)}/provider-report")
+        print(f"{found['text']}\n\nSMS: {found['sms']}")
+        return GOOD
     if not args.who:
         raise NetmonError("--who is missing: whoever does something is named in the timeline")
     if args.action == "open":
@@ -29,18 +34,28 @@ def incidents(args: argparse.Namespace) -> int:
         made = client.post("/api/v1/incidents", body)
         print(f"incident {made['id']}: opened for {made['name']}")
         return GOOD
-    if not args.subject.isdecimal():
-        raise NetmonError(f"{args.subject or 'nothing'} is no number of an incident")
+    number = _number(args.subject)
+    at = (
+        datetime.fromtimestamp(_moment(args.at, "--at", ZoneInfo(config.timezone)), UTC).isoformat()
+        if args.at
+        else None
+    )
     bodies: dict[str, dict[str, Any]] = {
         "release": {"note": args.note},
         "assign": {"to": args.to},
         "comment": {"text": args.note},
         "close": {"note": args.note},
-        "ticket": {"step": args.step, "number": args.number},
+        "ticket": {"step": args.step, "number": args.number, "at": at},
     }
-    client.post(f"/api/v1/incidents/{args.subject}/{args.action}", {"who": args.who, **bodies[args.action]})
+    client.post(f"/api/v1/incidents/{number}/{args.action}", {"who": args.who, **bodies[args.action]})
     print(f"incident {args.subject}: {args.action} by {args.who}")
     return GOOD
+
+
+def _number(subject: str) -> int:
+    if not subject.isdecimal():
+        raise NetmonError(f"{subject or 'nothing'} is no number of an incident")
+    return int(subject)
 
 
 def _list_incidents(client: ApiClient) -> int:

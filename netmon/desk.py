@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from netmon.alerts.explain import Telling
-from netmon.alerts.handling import HandlingError
+from netmon.alerts.handling import HandlingError, noted
 from netmon.clock import Clock
 from netmon.history.store import Store
 from netmon.model import Incident, Subject
@@ -79,6 +80,8 @@ class Desk:
         saved = await self._store.add_plans(made)
         self._state.plans.works.update({work.id: work for work in saved})
         self._state.revision += 1
+        for work in saved:
+            await self._note_work(work, "work", work.by)
         log.info("works entered count=%d", len(saved))
         return saved
 
@@ -91,6 +94,7 @@ class Desk:
         await self._store.save_plan(work)
         self._state.plans.works[number] = work
         self._state.revision += 1
+        await self._note_work(work, "work_over", who)
         return work
 
     async def add_silence(self, silence: Silence) -> Silence:
@@ -98,6 +102,7 @@ class Desk:
         (saved,) = await self._store.add_plans([self._checked(silence)])
         self._state.plans.silences[saved.id] = saved
         self._state.revision += 1
+        await self._note_silence(saved, "silenced", saved.by)
         log.info("silence begins id=%d where=%s", saved.id, ",".join(saved.where))
         return saved
 
@@ -110,6 +115,7 @@ class Desk:
         await self._store.save_plan(silence)
         self._state.plans.silences[number] = silence
         self._state.revision += 1
+        await self._note_silence(silence, "silence_over", who)
         return silence
 
     async def storm_duty(self, hours: float, who: str) -> float:
@@ -120,6 +126,20 @@ class Desk:
         self._state.revision += 1
         log.info("storm duty hours=%g who=%s", hours, who)
         return until
+
+    async def _note_silence(self, silence: Silence, kind: str, who: str) -> None:
+        text = f"#{silence.id} {silence.reason}"
+        await self._note(kind, who, text, lambda i: self._state.plans.silences_it(silence, i))
+
+    async def _note_work(self, work: Work, kind: str, who: str) -> None:
+        zone = ZoneInfo(self._pipeline.config.timezone)
+        await self._note(kind, who, f"#{work.id} {work.title}", lambda i: self._state.plans.works_on(work, i, zone))
+
+    async def _note(self, kind: str, who: str, text: str, covers: Callable[[Incident], bool]) -> None:
+        """Write what people planned into the timelines of the open incidents that it covers."""
+        covered = [i for i in self._state.incidents.values() if i.open and covers(i)]
+        changes = [self._pipeline.handle(i, lambda found, now: noted(found, kind, who, text, now)) for i in covered]
+        await self._store.commit_step(changes, [], {}, self._clock.now())
 
     def _checked(self, plan: Plan) -> Plan:
         if not plan.where:

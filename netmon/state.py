@@ -163,6 +163,7 @@ class Health:
     first_round_done: bool = False
     broker_connected: bool | None = None  # None: no broker configured
     influx_ok: bool | None = None
+    gaps: tuple[tuple[float, float], ...] = ()  # when no daemon ran, of late
     evaluated_at: float = 0.0  # when verdicts were last judged; pages and /-/healthy tell when this stops
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Literal, NamedTuple
 
@@ -201,11 +201,21 @@ class Plans:
         for silence in self.silences.values():
             if not silence.begin_at <= now < silence.end_at:
                 continue
-            if silence.alert and silence.alert not in {name for name, _ in incident.alerts}:
-                continue
-            if not scopes_of(incident.subject, self.topology).isdisjoint(silence.where):
+            if self.silences_it(silence, incident):
                 return silence
         return None
+
+    def silences_it(self, silence: Silence, incident: Incident) -> bool:
+        """Whether an incident is within a silence, whatever the time."""
+        if silence.alert and silence.alert not in {name for name, _ in incident.alerts}:
+            return False
+        return not scopes_of(incident.subject, self.topology).isdisjoint(silence.where)
+
+    def works_on(self, work: Work, incident: Incident, zone: tzinfo) -> bool:
+        """Whether an incident began within a work; one that was called off is taken as if it had not been."""
+        work = replace(work, cancelled_at=None)
+        covers = not scopes_of(incident.subject, self.topology).isdisjoint(work.where)
+        return covers and window_at(work, zone, incident.began_at) is not None
 
     def forget(self, before: float) -> None:
         """Drop what ended, and cannot come again, before a moment."""

@@ -117,9 +117,10 @@ def _work(
 
 
 def _time(text: str, zone: tzinfo) -> float | None:
+    text = re.sub(r"(\d\d:\d\d):\d\d\b", r"\1", " ".join(text.split()))  # spreadsheets write seconds
     for form in TIMES:
         try:
-            return datetime.strptime(" ".join(text.split()), form).replace(tzinfo=zone).timestamp()
+            return datetime.strptime(text, form).replace(tzinfo=zone).timestamp()
         except ValueError:
             continue
     return None

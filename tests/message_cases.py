@@ -180,6 +180,10 @@ OPEN: dict[str, Incident] = {
     "overrun": _lost(
         "planned", True, _fact("planned_provider", 7200, name="VNPT nối cáp", work="4"), _fact("planned_until", 900)
     ),
+    "overrun_node": _about(
+        "outage", "node:gom", "critical", children=PHU,
+        cause=Cause("planned", True, (_fact("planned_provider", 7200, name="VNPT"), _fact("planned_until", 900))),
+    ),
     "report": _about("report", f"site:{SITE.id}", "warning", timeline=SAID),
     "upstream": _lost("upstream", True, _fact("node_above", 70, name="Nút gom Lộc Ninh")),
     "unknown": _lost("unknown", False, SILENT, missing=("ups", "parent_port")),
@@ -211,6 +215,7 @@ CLOSED: dict[str, Incident] = {
     "back_unknown": _ended(_lost("unknown", False, SILENT), 45),
     "back_found": _ended(_lost("power", False, REBOOTED, told="unknown")),
     "corrected": _ended(_lost("power", True, *UPS, REBOOTED, told="line"), 200_000),
+    "withdrawn": _ended(_lost("unknown", False, SILENT, REBOOTED, told="line")),
     "node_back": _ended(OPEN["node"]),
     "report_over": _ended(OPEN["report"]),
     "redundancy_back": _ended(OPEN["redundancy"]),

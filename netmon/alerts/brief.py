@@ -45,12 +45,15 @@ def sentence(state: State, words: Texts, config: Config, zone: tzinfo, now: floa
 
 
 def blind_s(state: State, now: float, since: float) -> float:
-    """How long netmon could see nothing since a moment, at most a day ago: its own uplink was lost."""
-    found = 0.0
+    """How long nobody watched since a moment, at most a day ago: no daemon ran, or its own uplink was lost."""
+    spans = list(state.health.gaps)
     for incident in state.incidents.values():
         if incident.subject.kind == "netmon" and incident.kind == "outage":
-            ended = incident.ended_at if incident.ended_at is not None else now
-            found += max(0.0, ended - max(incident.began_at, since))
+            spans.append((incident.began_at, incident.ended_at if incident.ended_at is not None else now))
+    found, seen = 0.0, since
+    for begin, end in sorted(spans):
+        found += max(0.0, min(end, now) - max(begin, seen))
+        seen = max(seen, end)
     return found
 
 

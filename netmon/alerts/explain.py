@@ -174,10 +174,10 @@ class _Writer:
         known = {e.key: e for e in self.incident.cause.evidence}
         turns = [entry for entry in self.incident.timeline if entry.kind in ("opened", "raised", "reopened", "cause")]
         for entry in self.incident.timeline:
-            if entry in turns and (turn := self._of_entry(entry)):
+            if entry in turns and entry.who == "netmon" and (turn := self._of_entry(entry)):
                 yield self.say("turn", t=self.at(entry.at), cause=turn)
             elif entry.kind == "evidence" and (facts := self._facts(entry, known)):
-                yield self.say("came", t=self.at(entry.at), who=self._who(entry), evidence=facts)
+                yield self.say("came", t=self.at(entry.at), evidence=facts)
         cause, incident = self.incident.cause, self.incident
         if incident.kind == "outage" and incident.good_since is not None and cause.kind != "planned":
             first = lower_first(self.words.text(f"cause.{incident.first_cause}"))
@@ -202,11 +202,12 @@ class _Writer:
 
     def _facts(self, entry: TimelineEntry, known: dict[str, Evidence]) -> str:
         codes = entry.text.split()
-        facts = (self.scene.evidence(known[c]) if c in known else self._alert(c) for c in codes)
-        return "; ".join(facts) if entry.who == "netmon" else entry.text
-
-    def _who(self, entry: TimelineEntry) -> str:
-        return "" if entry.who == "netmon" else f"{entry.who}: "
+        if codes[:1] in (["mains_said"], ["no_mains_said"]):
+            said = Evidence(codes[0], entry.at, {"name": entry.who})
+            return " ".join([self.scene.evidence(said), *codes[1:]])
+        if entry.who != "netmon":
+            return f"{entry.who}: {entry.text}"
+        return "; ".join(self.scene.evidence(known[c]) if c in known else self._alert(c) for c in codes)
 
     # --- who was told ---
 

@@ -109,6 +109,11 @@ def comment(incident: Incident, who: str, text: str, now: float) -> Incident:
     return _note(incident, now, "comment", who, text)
 
 
+def noted(incident: Incident, kind: str, who: str, text: str, now: float) -> Incident:
+    """What a person planned that covers the incident: silenced | silence_over | work | work_over."""
+    return _note(incident, now, kind, who, text)
+
+
 def close(incident: Incident, who: str, note: str, now: float) -> Incident:
     """End an incident that a person opened. What netmon sees, ends when netmon sees it end."""
     _open(incident)

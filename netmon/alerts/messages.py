@@ -109,6 +109,8 @@ def kind_of(change: Change) -> str:
         return "alert_over" if closed else ALERT_KINDS.get(alert, "alert")
     if incident.kind == "report":
         return "report_over" if closed else "report"
+    if incident.cause.kind == "planned" and not closed and incident.kind != "degraded":
+        return _lost(incident)  # told only when it is overdue, whatever is lost
     if incident.kind == "redundancy":
         return "redundancy_back" if closed else "redundancy"
     if incident.subject.kind == "node":
@@ -131,7 +133,7 @@ def _lost(incident: Incident) -> str:
 
 def _back(incident: Incident) -> str:
     told, found = incident.first_cause, incident.cause.kind
-    return "corrected" if told not in ("unknown", found) and found != "unknown" else "back"
+    return "corrected" if told not in ("unknown", found) else "back"  # also where nobody knows any more
 
 
 def arguments(scene: Scene, kind: str) -> Mapping[str, str]:

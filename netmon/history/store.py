@@ -28,6 +28,7 @@ T = TypeVar("T")
 Plan = TypeVar("Plan", Work, Silence)
 
 BACKLOG_MOST = 20_000  # incidents and intents that wait in memory for a disk that refuses
+GAPS_S = 2 * 86400.0
 KEEP_INTERVALS_S = 400 * 86400.0  # 13 months, DOMAIN.md section 2.2: yearly registration needs the year before
 
 
@@ -42,6 +43,7 @@ class Store:
         self.path = Path(path)
         self.replaced = 0  # 1 if a broken file had to be moved aside
         self.failures = 0
+        self.gaps: list[tuple[float, float]] = []  # when no daemon ran within the last two days before `open`
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._db: sqlite3.Connection | None = None
         self._lock: int | None = None
@@ -59,6 +61,7 @@ class Store:
             self._db, self.replaced = storedb.open_or_replace(self.path)
             with self._db:
                 self._open_intervals = storedb.close_gap(self._db, now)
+                self.gaps = storedb.gaps(self._db, now, now - GAPS_S)
 
         await self._submit(work)
 

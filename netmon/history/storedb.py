@@ -160,6 +160,15 @@ def close_gap(db: sqlite3.Connection, now: float) -> dict[Subject, tuple[str, fl
     return {Subject(kind, subject): (condition, since) for kind, subject, condition, since in rows}
 
 
+def gaps(db: sqlite3.Connection, now: float, since: float) -> list[tuple[float, float]]:
+    """When no daemon ran, of late: from a last heartbeat to the first verdict after it."""
+    query = (
+        "SELECT since, min(coalesce(until, ?)) FROM interval WHERE condition = 'unknown' AND by = 'stopped'"
+        " AND coalesce(until, ?) > ? GROUP BY since ORDER BY since"
+    )
+    return db.execute(query, (now, now, since)).fetchall()
+
+
 def move_interval(db: sqlite3.Connection, verdict: Verdict, before: tuple[str, float] | None, now: float) -> None:
     """End the open interval of a subject and begin the next one where the condition truly began."""
     kind, key = verdict.subject.kind, verdict.subject.id

@@ -268,7 +268,7 @@ def _add_pages(app: FastAPI, web: Web) -> None:
         if problem := desk_pages.problem_of(web, form, lang):
             return await incident_page(request, found, lang, problem, form, 403)
         try:
-            step = desk_pages.incident_step(form, web.state.inventory.contacts)
+            step = desk_pages.incident_step(web, form)
             await web.actions.desk.handle(number, step)
         except HandlingError as error:
             return await incident_page(request, found, lang, str(error), form, 409)

@@ -38,11 +38,15 @@ def problem_of(web: Web, form: Form, lang: str) -> str:
     return "" if token_is_right(web, form.get("token", "")) else web.renderer(lang).text("page.wrong_token")
 
 
-def incident_step(form: Form, contacts: Mapping[str, object]) -> Callable[[Incident, float], Incident]:
+def incident_step(web: Web, form: Form) -> Callable[[Incident, float], Incident]:
     """What the pressed button does. Raises HandlingError for one that is none."""
+    contacts, hours = web.state.inventory.contacts, form.get("hours") or "8"
+    if not hours.isdecimal():
+        raise handling.HandlingError("hours: 1 to 168")
+    at = _moment(web, form, "at") if form.get("at") else None
     who, note, step = form["who"], form.get("note", ""), form.get("step", "ack")
     steps: dict[str, Callable[[Incident, float], Incident]] = {
-        "ack": lambda i, now: handling.acknowledge(i, who, note, now),
+        "ack": lambda i, now: handling.acknowledge(i, who, note, now, int(hours) * 3600.0),
         "release": lambda i, now: handling.release(i, who, note, now),
         "comment": lambda i, now: handling.comment(i, who, note, now),
         "assign": lambda i, now: handling.assign(i, who, form.get("to", ""), contacts, now),
@@ -51,7 +55,7 @@ def incident_step(form: Form, contacts: Mapping[str, object]) -> Callable[[Incid
     for name in handling.TICKET_STEPS:
         steps[f"ticket_{name}"] = (
             lambda i, now, name=name: handling.ticket(  # type: ignore[misc]
-                i, who, name, form.get("ticket", "")[:40], now, now
+                i, who, name, form.get("ticket", "")[:40], now if at is None else at, now
             )
         )
     if step not in steps:

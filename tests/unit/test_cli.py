@@ -393,6 +393,20 @@ def test_no_incidents_are_status_0(run: Run, config: Path) -> None:
         assert run("incidents", "--config", config) == Said(0, "", "")
 
 
+def test_a_step_of_the_ticket_has_its_own_time(run: Run, config: Path) -> None:
+    argv = ("ticket", "1043", "--step", "accepted", "--number", "VN-17", "--at", "2026-11-30 07:00", "--who", "NOC")
+    with daemon(config.parent / "state" / "api.sock", http(INCIDENT)) as asked:
+        assert run("incidents", *argv, "--config", config).status == 0
+    assert b'"at": "2026-11-30T00:00:00+00:00"' in b"".join(asked)
+
+
+def test_the_text_for_the_provider_is_printed(run: Run, config: Path) -> None:
+    with daemon(config.parent / "state" / "api.sock", http('{"sms": "BAO HONG", "text": "Báo hỏng"}')) as asked:
+        said = run("incidents", "provider", "1043", "--config", config)
+    assert said == Said(0, "Báo hỏng\n\nSMS: BAO HONG\n", "")
+    assert asked[0].startswith(b"GET /api/v1/incidents/1043/provider-report ")
+
+
 def test_ack_says_who(run: Run, config: Path) -> None:
     with daemon(config.parent / "state" / "api.sock", http(INCIDENT)) as asked:
         said = run("ack", "1043", "--who", "Trực NOC", "--note", "đã gọi", "--config", config)

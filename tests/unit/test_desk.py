@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,30 @@ def test_works_and_silences_survive_a_restart_and_numbers_are_never_given_twice(
 
     run(tmp_path, first)
     run(tmp_path, second, T0 + 10)
+
+
+def test_what_is_planned_stands_in_the_timeline_of_what_it_covers_with_who_and_when(tmp_path: Path) -> None:
+    async def use(desk: Desk, state: State, store: Store) -> None:
+        mine, other = [await desk.report(Subject("site", site), "NOC", "chậm") for site in ("b3", "a1")]
+        await desk.add_silence(Silence(0, ("site:b3",), T0, T0 + 3600, "sửa nhà", "Bình"))
+        await desk.add_silence(Silence(0, ("site:b3",), T0, T0 + 3600, "khác", "Bình", alert="UpsOnBattery"))
+        await desk.end_silence(1, "Chi")
+        (made,) = await desk.add_works([replace(work(), begin_at=T0 - 60, by="An")])
+        await desk.add_works(
+            [replace(work("node:b"), begin_at=T0 + 1000, end_at=T0 + 2000)]
+        )  # begins after the incident
+        await desk.cancel_work(made.id, "Dung")
+        found = await store.incident(mine.id)
+        assert found is not None
+        assert [(e.at, e.kind, e.who, e.text) for e in found.timeline[1:]] == [
+            (T0, "silenced", "Bình", "#1 sửa nhà"),
+            (T0, "silence_over", "Chi", "#1 sửa nhà"),
+            (T0, "work", "An", "#1 Lộ 471"),
+            (T0, "work_over", "Dung", "#1 Lộ 471"),
+        ]
+        assert len(state.incidents[other.id].timeline) == 1
+
+    run(tmp_path, use)
 
 
 def test_works_are_entered_all_or_none(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from netmon.alerts.brief import blind_s
 from netmon.alerts.explain import AGAINST, FOR, Attempt, Decision, Telling, explain
 from netmon.alerts.plan_record import others_of, others_text
 from netmon.alerts.reasons import PATTERNS, is_known
@@ -18,7 +19,7 @@ from netmon.alerts.sheet import Sheet, bounded
 from netmon.alerts.silent_with import SilentWith
 from netmon.cli import main
 from netmon.history.store import KEEP_INTERVALS_S, Store, StoreError
-from netmon.model import CAUSES, Change, Contact, Incident, Roster
+from netmon.model import CAUSES, Change, Contact, Incident, Roster, TimelineEntry
 from netmon.state import SensorView
 from netmon.words import load_words
 from tests.explain_cases import corrected, province, untold
@@ -181,6 +182,25 @@ def test_a_sensor_behind_a_gateway_belongs_to_the_gateways_incident() -> None:
     state.incidents[1050] = OPEN["gateway"]
     silent.note("gt-1")
     assert [i.incident for i in silent.decide(state, NOW)] == [1050]
+
+
+def test_what_people_said_is_not_taken_for_netmons_own_words() -> None:
+    entries = (
+        TimelineEntry(NOW, "opened", "Chị Hoa", "chắc là power"),
+        TimelineEntry(NOW + 5, "evidence", "Chị Hoa", "no_mains_said sms"),
+    )
+    incident = replace(OPEN["power"], timeline=entries)
+    said = lines(explain(incident, Telling(), province(), VI, CONFIG, ZONE, NOW + 60), "sure")
+    assert "chắc là" not in said and "Chị Hoa tại điểm báo mất điện lúc 10:31 sms" in said
+
+
+def test_minutes_without_sight_are_those_without_a_daemon_too_and_count_once() -> None:
+    state = province()
+    state.health.gaps = ((NOW - 90000, NOW - 86000), (NOW - 3600, NOW - 3000))
+    blind = replace(OPEN["blind"], began_at=NOW - 3300, good_since=NOW - 2700, closed_at=NOW - 2640)
+    state.incidents[blind.id] = blind
+    assert blind_s(state, NOW, NOW - 86400) == 400 + 900
+    assert blind_s(state, NOW, NOW - 3000) == 300
 
 
 # --- the store ---

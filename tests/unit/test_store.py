@@ -103,6 +103,24 @@ def test_the_same_decision_made_twice_is_one_and_its_result_stays(tmp_path: Path
     run(tmp_path / "n.db", work)
 
 
+def test_the_time_without_a_daemon_is_known(tmp_path: Path) -> None:
+    async def first(store: Store) -> None:
+        assert store.gaps == []
+        await store.commit_step([], [], verdict(SITE, "up", T0), T0)
+        await store.heartbeat(T0 + 60)
+
+    async def second(store: Store) -> None:
+        assert store.gaps == [(T0 + 60, T0 + 600)]
+        await store.commit_step([], [], verdict(SITE, "up", T0 + 610), T0 + 620)
+        await store.heartbeat(T0 + 700)
+
+    async def third(store: Store) -> None:
+        assert store.gaps == [(T0 + 60, T0 + 610), (T0 + 700, T0 + 1000)]
+
+    for now, work in ((T0, first), (T0 + 600, second), (T0 + 1000, third)):
+        run(tmp_path / "n.db", work, now)
+
+
 def test_a_timeline_only_grows(tmp_path: Path) -> None:
     async def work(store: Store) -> None:
         await store.commit_step([Change("opened", INCIDENT, T0)], [], {}, T0)

@@ -112,6 +112,19 @@ def test_each_button_of_an_incident(step: str, more: dict[str, str], kind: str) 
     assert stage.get("/incidents/1052").status_code == 200
 
 
+def test_the_page_takes_an_incident_for_some_hours_and_a_step_of_the_ticket_at_its_own_time() -> None:
+    stage = Stage()
+    form = {"who": "B", "token": wall_state.TOKEN, "hours": "2", "step": "ack"}
+    assert stage.post("/incidents/1052/act", data=form).status_code == 303
+    assert stage.state.incidents[1052].acked_until == wall_state.NOW + 7200
+    form |= {"step": "ticket_reported", "ticket": "VN-17", "at": "2026-11-23T09:15"}
+    assert stage.post("/incidents/1052/act", data=form).status_code == 303
+    ticket = stage.state.incidents[1052].ticket
+    assert ticket is not None and ticket.reported_at == wall_state.NOW - 76 * 60
+    for wrong in ({"hours": "ba"}, {"hours": "999"}, {"at": "2026-11-23T10:40", "step": "ticket_closed"}):
+        assert stage.post("/incidents/1052/act", data=form | {"step": "ack"} | wrong).status_code == 409
+
+
 @pytest.mark.parametrize("step", ["close", "nothing"])
 def test_a_button_that_does_not_fit_is_answered_on_the_page(step: str) -> None:
     form = {"who": "B", "token": wall_state.TOKEN, "step": step, "note": "giữ"}

@@ -31,6 +31,7 @@ def load(tmp_path: Path, text: str | bytes) -> tuple[list[tuple[object, ...]], l
     [
         "where,begin,end,title\nnode:b,2026-11-30 07:00,2026-11-30 11:00,Lộ 471\n",
         "﻿Phạm vi;Từ;Đến;Nội dung\nnode:b;30/11/2026 07:00;30/11/2026 11:00;Lộ 471\n",
+        "where,begin,end,title\nnode:b,07:00:00 30/11/2026,30/11/2026 11:00:00,Lộ 471\n",
         'title\twhere\tend\tbegin\nLộ 471\t"node:b"\t11:00 30/11/2026\t07:00 30/11/2026\n',
     ],
 )
