@@ -11,6 +11,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,8 @@ def _live(options: Options) -> dict[str, Any]:
     def walk(stages: Sequence[Stage], folder: Path, wait_s: float) -> None:
         stop.wait(wait_s)  # five daemons that start at once would make each other late
         for stage in stages:
+            if stop.is_set():
+                return
             try:
                 outcomes[stage.name] = play(stage, options.seed, folder, stop)
             except (BenchError, OSError) as error:
@@ -98,18 +101,13 @@ def _live(options: Options) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="netmon-bench-") as folder:
         lanes = QUICK if options.quick else LANES
-        threads = [
-            threading.Thread(target=walk, args=(stages, Path(folder), START_S * n)) for n, stages in enumerate(lanes)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                thread.join()
-        finally:
-            stop.set()  # asked to end: each lane ends its own processes
-            for thread in threads:
-                thread.join()
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            walks = [pool.submit(walk, stages, Path(folder), START_S * n) for n, stages in enumerate(lanes)]
+            try:
+                for one in walks:
+                    one.result()
+            finally:
+                stop.set()  # asked to end: each lane ends its own processes
     if not outcomes:
         raise BenchError("; ".join(missing.values()))
     return {**figures(outcomes), "missing": missing}

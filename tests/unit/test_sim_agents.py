@@ -386,18 +386,33 @@ def test_lines_and_nodes_answer_probes_as_long_as_they_can_be_reached() -> None:
     ]
 
 
-def test_loss_is_as_asked_for() -> None:
+@pytest.mark.parametrize(("loss", "expected"), [(1.0, [False, False, True]), (0.0, [True, True, True])])
+def test_lines_lose_probes_and_what_is_asked_of_devices_at_their_sites(loss: float, expected: list[bool]) -> None:
     facts = inventory()
 
-    async def run() -> bool:
-        province = Province(World(facts), climate=Climate(1.0))
+    async def answered(kind: str) -> bool:
+        device = facts.devices[KINDS[kind]]
+        names = [pdu.VarBind((1, 3, 6, 1, 2, 1, 1, 3, 0), 5, None)]
+        request = pdu.encode_message(pdu.V2C, COMMUNITY.encode(), pdu.GET, 77, 0, 0, names)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.connect((device.address, device.port))
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(sock, request)
+            try:
+                return bool(await asyncio.wait_for(loop.sock_recv(sock, 2048), 0.15))
+            except TimeoutError:
+                return False
+
+    async def run() -> list[bool]:
+        province = Province(World(facts), climate=Climate(loss))
         await province.start()
         try:
-            return await reflected(facts.lines["l1"].probe)
+            return [await reflected(facts.lines["l1"].probe), await answered("huawei"), await answered("node")]
         finally:
             province.close()
 
-    assert asyncio.run(run()) is False
+    assert asyncio.run(run()) == expected
 
 
 @pytest.mark.parametrize("host", ["198.18.0.1", "10.0.0.1", "0.0.0.0", "::", "router.example.invalid", ""])
