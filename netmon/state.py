@@ -33,7 +33,7 @@ class Gauges:
 
     def __init__(self) -> None:
         self._families: dict[str, dict[Labels, float]] = {}
-        self._owned: dict[str, dict[int, Figure]] = {}  # owner -> its figures by their id()
+        self._owned: dict[str, tuple[Figure, ...]] = {}
         self._owner: dict[tuple[str, Labels], str] = {}
 
     def set(self, name: str, labels: Labels, value: float) -> None:
@@ -52,19 +52,21 @@ class Gauges:
         A series that another owner has taken over meanwhile (a line that moved to another device) stays with that one.
         Figures that are the very objects it brought last time are there already.
         """
-        new = {id(figure): figure for figure in figures}
-        old = self._owned.get(owner, {})
-        for number, figure in new.items():
-            if number not in old:
-                self._families.setdefault(figure.name, {})[figure.labels] = figure.value
-                self._owner[figure.name, figure.labels] = owner
-        gone = {(figure.name, figure.labels) for number, figure in old.items() if number not in new}
-        gone.difference_update([(figure.name, figure.labels) for number, figure in new.items() if number not in old])
-        if gone:  # of two with one name and labels the other may still be there
-            gone.difference_update([(figure.name, figure.labels) for figure in new.values()])
-            for key in gone:
+        new = tuple(figures)
+        old = self._owned.get(owner, ())
+        other = [(before, now) for before, now in zip(old, new, strict=False) if before is not now]
+        if len(old) == len(new) and all(a.name == b.name and a.labels == b.labels for a, b in other):
+            fresh = [now for _, now in other]  # the usual case: the same series in the same order
+        else:
+            there = {id(figure) for figure in old}
+            fresh = [figure for figure in new if id(figure) not in there]
+            kept = {(figure.name, figure.labels) for figure in new}
+            for key in {(figure.name, figure.labels) for figure in old} - kept:
                 if self._owner.get(key) == owner:
                     self.drop(*key)
+        for figure in fresh:
+            self._families.setdefault(figure.name, {})[figure.labels] = figure.value
+            self._owner[figure.name, figure.labels] = owner
         if new:
             self._owned[owner] = new
         else:

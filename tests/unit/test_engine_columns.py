@@ -265,10 +265,10 @@ def test_resent_early_given_up_late(rtt_s: float | None, waits: list[float]) -> 
 
 def test_trouble_is_remembered_and_forgotten() -> None:
     peer = Peer(1.0)
-    peer.learn({A: 3}, {B}, 40)
+    peer.learn({A: 3}, {}, {B}, 40)
     assert (peer.reply_varbinds, peer.alone, peer.sizes) == (20, {B}, {A: 3})
-    peer.learn({}, set(), 2)
+    peer.learn({}, {}, set(), 2)
     assert peer.reply_varbinds == LEAST_VARBINDS
     for _ in range(3 * CLEAN_POLLS):
-        peer.learn({B: 3}, set(), 0)
+        peer.learn({B: 3}, {}, set(), 0)
     assert (peer.reply_varbinds, peer.alone) == (REPLY_VARBINDS, set())

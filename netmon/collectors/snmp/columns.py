@@ -1,7 +1,8 @@
 """Reading table columns: which requests to make and what replies mean. Pure; whoever has a socket moves the bytes.
 
 Rules:
- - Columns of one known size share requests; each request asks for rows + 1 repetitions, so that the end is seen.
+ - Columns of one known size share requests; each request asks for rows + 1 repetitions, so that the end is seen. Wide
+   and narrow ones are mixed: a reply may have so many bytes, and the fewer replies, the less a poll costs.
  - A reply of C columns is read row by row: varbind i belongs to column i mod C, whatever number of them came.
  - A column ends at the first name outside it, at an exception, or (v1) at noSuchName. It goes on from its last name.
  - A name inside the column that does not increase is a loop: the column stops and is failed. Where the caller allows
@@ -17,11 +18,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from netmon.collectors.snmp.ber import Oid
+from netmon.collectors.snmp.ber import Oid, encode_oid
 from netmon.collectors.snmp.course import ROOT
 from netmon.collectors.snmp.pdu import NO_SUCH_NAME, TOO_BIG, VarBind, error_name
 
 FIRST_REPETITIONS = 10  # for a table of unknown size
+VARBIND_BYTES = 25  # of a column that was not read yet
 MAX_ROWS = 100_000  # per column: an agent that invents rows for ever must not fill the memory
 
 
@@ -39,6 +41,14 @@ def shape(columns: int, rows: int, reply_varbinds: int, max_repetitions: int) ->
         if share <= reply_varbinds and (not best[0] or found[0] < best[0]):
             best = found
     return best[1:]
+
+
+def width(varbinds: Sequence[VarBind]) -> int:
+    """How many bytes the varbinds of one column take in a reply, on the average; names are nearly of one length."""
+    sizes = 0
+    for _, _, value in varbinds:
+        sizes += (value.bit_length() >> 3) + 1 if isinstance(value, int) else len(value or ())
+    return 6 + len(encode_oid(varbinds[-1].oid)) + round(sizes / len(varbinds))
 
 
 class Column:
@@ -113,7 +123,10 @@ class ColumnWalk:
         alone: Collection[Oid] = (),
         max_rows: int = MAX_ROWS,
         unsorted: bool = False,
+        widths: Mapping[Oid, int] | None = None,
     ) -> None:
+        """``reply_varbinds`` of `VARBIND_BYTES` fit a reply; ``sizes``: column -> rows, ``widths``: -> bytes of one."""
+        self._widths = widths or {}
         self._columns = {root: Column(root, sizes.get(root), unsorted) for root in columns}
         self._bulk = bulk
         self._reply_varbinds = max(1, reply_varbinds)
@@ -146,6 +159,10 @@ class ColumnWalk:
         unread = self.failed.keys() | self._open.keys()
         return {root: len(column.rows) for root, column in self._columns.items() if root not in unread}
 
+    def widths(self) -> dict[Oid, int]:
+        """Bytes of a varbind, on the average, of every column that has any."""
+        return {root: width([*rows.values()]) for root, rows in self.rows.items() if rows}
+
     def first(self) -> list[Ask]:
         """The requests to begin with; none depends on another."""
         groups: dict[int | Oid, list[Column]] = {}
@@ -156,11 +173,27 @@ class ColumnWalk:
         for columns in groups.values():
             rows = self._wanted(columns, MAX_ROWS)
             most = self._max_repetitions if self._bulk else 1
-            requests, wanted = shape(len(columns), rows, self._reply_varbinds, most)
-            for i in range(requests):
-                part = columns[i * len(columns) // requests : (i + 1) * len(columns) // requests]
-                asks.append(Ask(part, wanted, self._max_repetitions, self._bulk))
+            parts, wanted = self._divide(columns, rows, most)
+            asks += [Ask(part, wanted, self._max_repetitions, self._bulk) for part in parts]
         return asks
+
+    def _divide(self, columns: list[Column], rows: int, most: int) -> tuple[list[list[Column]], int]:
+        """The columns of each request, and how many repetitions."""
+        widths = {column.root: self._widths.get(column.root, VARBIND_BYTES) for column in columns}
+        room = self._reply_varbinds * VARBIND_BYTES
+        fitting = max(1, room * len(columns) // sum(widths.values()))
+        while True:
+            requests, wanted = shape(len(columns), rows, fitting, most)
+            parts: list[list[Column]] = [[] for _ in range(requests)]
+            used = [0] * requests
+            for column in sorted(columns, key=lambda column: -widths[column.root]):
+                open_ = [i for i in range(requests) if len(parts[i]) < -(-len(columns) // requests)]
+                part = min(open_, key=used.__getitem__)
+                parts[part].append(column)
+                used[part] += widths[column.root] * wanted
+            if max(used) <= room or fitting <= self._reply_varbinds:
+                return parts, wanted
+            fitting -= 1
 
     def _wanted(self, columns: list[Column], most: int) -> int:
         """Repetitions that reach one row past the known end, or a guess."""

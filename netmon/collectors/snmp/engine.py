@@ -22,7 +22,7 @@ from netmon.collectors.snmp.course import Asked, Recorder, Repeat
 from netmon.collectors.snmp.exchange import Trace
 from netmon.collectors.snmp.layout import Value
 from netmon.collectors.snmp.link import Link, RequestCache, Target
-from netmon.collectors.snmp.pdu import V1, V3, VarBind
+from netmon.collectors.snmp.pdu import V1, VarBind
 from netmon.collectors.snmp.peer import Peer
 from netmon.collectors.snmp.repeat_run import RepeatRun
 from netmon.collectors.snmp.resolve import Resolver
@@ -54,7 +54,6 @@ class Manner(NamedTuple):
 AS_CONFIGURED = Manner()
 VERSIONS = ("1", "2c", "3")
 SESSIONS_KEPT = 100_000  # v3 only; emptied when full
-V3_VARBINDS = 6  # fewer per request in v3: its wrapper takes up to 150 bytes of the packet
 
 
 @dataclass(slots=True)
@@ -173,17 +172,18 @@ class Engine:
         walk = ColumnWalk(
             columns,
             bulk=link.version != V1,
-            reply_varbinds=peer.reply_varbinds - (V3_VARBINDS if link.version == V3 else 0),
+            reply_varbinds=peer.reply_varbinds - link.wrapper_varbinds,
             max_repetitions=max_repetitions or self._config.max_repetitions,
             sizes=peer.sizes,
             alone=peer.alone,
             max_rows=max_rows,
             unsorted=manner.unsorted,
+            widths=peer.widths,
         )
         if recorder is not None and peer.troubled:  # it is asked otherwise when it has recovered
             recorder.spoil()
         await ColumnRun(link, walk, recorder).run(self._budget_s(budget_s) - (self._clock.mono() - began))
-        peer.learn(walk.sizes(), walk.culprits, walk.trouble)
+        peer.learn(walk.sizes(), walk.widths(), walk.culprits, walk.trouble)
         for reason in walk.failed.values():
             self.stats[f"column_{reason}"] += 1
         stats = PollStats(link.requests, link.timeouts, link.varbinds, self._clock.mono() - began, peer.srtt_s)

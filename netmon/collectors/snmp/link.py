@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from netmon.collectors.snmp.ber import Oid
+from netmon.collectors.snmp.columns import VARBIND_BYTES
 from netmon.collectors.snmp.course import Repeat
 from netmon.collectors.snmp.pdu import GET, V1, V2C, V3, Head, VarBind
 from netmon.collectors.snmp.peer import Peer
@@ -101,6 +102,11 @@ class Link:
         if self.target.credential.version == "1":
             return V1
         return V2C if self.peer.version is None else self.peer.version
+
+    @property
+    def wrapper_varbinds(self) -> int:
+        """How many varbinds less than in v2c fit a packet."""
+        return 0 if self._session is None else self._session.wrapper_bytes // VARBIND_BYTES
 
     def send(
         self,

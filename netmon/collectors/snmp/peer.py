@@ -15,7 +15,7 @@ from netmon.collectors.snmp.ber import Oid
 FLOOR_S = 0.3  # an agent answers a table slower than a scalar; resending sooner would only load it
 CAP_TIMES = 4  # longest retransmission timeout, in configured timeouts
 LEAST_VARBINDS = 8
-REPLY_VARBINDS = 56  # varbinds asked for per request: about 1,400 bytes at 25 each, one unfragmented packet
+REPLY_VARBINDS = 56  # of 25 bytes, or more narrow ones, are asked for per request: one unfragmented packet
 CLEAN_POLLS = 20  # polls without trouble before an agent that had trouble is asked for more again
 
 
@@ -37,6 +37,7 @@ class Peer:
     reply_varbinds: int = REPLY_VARBINDS
     clean: int = 0
     sizes: dict[Oid, int] = field(default_factory=dict)  # column -> rows it had
+    widths: dict[Oid, int] = field(default_factory=dict)  # column -> bytes of one of its varbinds
     alone: set[Oid] = field(default_factory=set)  # columns that failed: asked for apart, so as not to disturb others
 
     def __post_init__(self) -> None:
@@ -85,12 +86,16 @@ class Peer:
         wait = min(rto_s * 2.0**attempt, max(rto_s, timeout_s))
         return max(wait, timeout_s * attempts - waited_s) if attempt + 1 >= attempts else wait
 
-    def learn(self, sizes: Mapping[Oid, int], culprits: Collection[Oid], trouble: int) -> None:
-        """What a poll of columns showed: rows per column, columns that failed, smallest request that was too big.
+    def learn(
+        self, sizes: Mapping[Oid, int], widths: Mapping[Oid, int], culprits: Collection[Oid], trouble: int
+    ) -> None:
+        """What a poll of columns showed: rows per column, bytes per varbind, columns that failed, smallest request that
+        was too big.
 
         After trouble at most half is asked for, and more again only after `CLEAN_POLLS` without.
         """
         self.sizes.update(sizes)
+        self.widths.update(widths)
         self.alone.difference_update(sizes)
         self.alone.update(culprits)
         if trouble:

@@ -34,6 +34,7 @@ from netmon.collectors.snmp.v3 import (
 from netmon.model import Credential
 
 TIME_WINDOW_S = 150  # RFC 3414, 2.2.3
+WRAPPER_BYTES = 54  # of a message of v3 over one of v2c, without MAC, names and engine ids
 LEVELS = {"noAuthNoPriv": 0, "authNoPriv": AUTH, "authPriv": AUTH | PRIV}
 
 UNKNOWN_ENGINE: Oid = (1, 3, 6, 1, 6, 3, 15, 1, 1, 4, 0)
@@ -139,6 +140,11 @@ class Session:
             self._keys_for = self.remote.engine_id
             self._keys = self._ring.keys(self._credential, self._keys_for)
         return self._keys
+
+    @property
+    def wrapper_bytes(self) -> int:
+        """How much longer its messages are than those of v2c."""
+        return WRAPPER_BYTES + self.keys.mac_bytes + 2 * len(self.remote.engine_id) + len(self._user + self._context)
 
     def encode(self, message_id: int, request_id: int, pdu: bytes, now_mono: float) -> tuple[bytes, bool]:
         """The datagram that carries ``pdu``, or asks who the agent is: then the second value is True."""
