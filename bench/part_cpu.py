@@ -87,15 +87,15 @@ def measure(options: Options) -> dict[str, Any]:
         add("pysnmp_v2c", lambda: stack.enter_context(pysnmp(FEW, port)))
         add("net_snmp_v2c", lambda: net_snmp(FEW, port))
 
-        for name, contender in contenders.items():  # everybody's start-up: names, keys, caches, layouts
-            say(f"cpu: {name} warms up")
-            for _ in range(WARM_UP):
-                agent.ask("tick")
+        for number in range(1, WARM_UP + 1):  # everybody's start-up: names, keys, caches, layouts
+            say(f"cpu: warming up, {number}/{WARM_UP}")
+            agent.ask("tick")
+            for contender in contenders.values():
                 contender.poll(0, contender.devices)
         found: dict[str, list[Round]] = {name: [] for name in contenders}
         for number in range(1, rounds + 1):
+            agent.ask("tick")  # once for all: each is asked again after the same time has passed
             for name, contender in contenders.items():
-                agent.ask("tick")
                 done = contender.poll(0, contender.devices)
                 found[name].append(done)
                 say(f"cpu: round {number}/{rounds} {name}: {done.cpu_s:.2f} s CPU for {done.series} series")

@@ -42,6 +42,8 @@ __all__ = ["Done", "Exchange", "Transport"]
 
 log = logging.getLogger(__name__)
 
+BUSY = 8  # requests under way on one socket
+GATHER_S = 0.005
 DATAGRAMS_PER_WAKE = 32  # about 10 ms of decoding; then the loop gets a turn
 GOOD = Head(V2C, b"", RESPONSE, 0, 0, 0, 0, 0)  # of a repeated reply: all that is asked of it is that it has no error
 REMEMBERED_IDS = 8192  # answered or given up lately: a reply to one of them is late, not unknown
@@ -227,16 +229,36 @@ class Transport:
     # --- receiving ---------------------------------------------------------------------------------------------------
 
     def _readable(self, port: Port) -> None:
+        """Read what came. While much is under way, what comes is gathered: waking for each reply costs more than it."""
+        whole = self._drain(port)
+        if self._loop is not None and port.sock.fileno() >= 0 and (not whole or port.living.used >= BUSY):
+            self._loop.remove_reader(port.sock)
+            self._loop.call_later(GATHER_S, self._gathered, port)
+
+    def _gathered(self, port: Port) -> None:
+        whole = port.sock.fileno() >= 0 and self._drain(port)
+        if self._loop is None or port.sock.fileno() < 0:  # closed meanwhile
+            return
+        if not whole:
+            self._loop.call_soon(self._gathered, port)
+        elif port.living.used >= BUSY:
+            self._loop.call_later(GATHER_S, self._gathered, port)
+        else:
+            self._loop.add_reader(port.sock, self._readable, port)
+
+    def _drain(self, port: Port) -> bool:
+        """Take what there is; False where there may be more."""
         receive = port.sock.recvfrom
         for _ in range(DATAGRAMS_PER_WAKE):
             try:
                 data, source = receive(65535)
             except BlockingIOError:
-                return
+                return True
             except OSError:
                 self._stats["socket_errors"] += 1
-                return
+                return True
             self._datagram(port, data, source)
+        return False
 
     def _datagram(self, port: Port, data: bytes, source: Any) -> None:
         quick = quick_head(data)
