@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netmon.collectors.snmp.ber import COUNTER32, END_OF_MIB_VIEW, Oid
-from netmon.collectors.snmp.columns import Ask, ColumnWalk, shape
-from netmon.collectors.snmp.pdu import GEN_ERR, NO_SUCH_NAME, TOO_BIG, VarBind
+from netmon.collectors.snmp.columns import SPARE_BYTES, VARBIND_BYTES, Ask, ColumnWalk, shape
+from netmon.collectors.snmp.pdu import GEN_ERR, NO_SUCH_NAME, TOO_BIG, VarBind, encode_varbind
 from netmon.collectors.snmp.peer import CLEAN_POLLS, FLOOR_S, LEAST_VARBINDS, REPLY_VARBINDS, Peer
 
 A, B, C = (1, 3, 1), (1, 3, 2), (1, 3, 3)
@@ -272,3 +272,40 @@ def test_trouble_is_remembered_and_forgotten() -> None:
     for _ in range(3 * CLEAN_POLLS):
         peer.learn({B: 3}, {}, set(), 0)
     assert (peer.reply_varbinds, peer.alone) == (REPLY_VARBINDS, set())
+
+
+def test_a_reply_holds_as_many_columns_as_have_room_in_it_by_their_bytes() -> None:
+    columns = [(*A[:-1], number) for number in range(1, 18)]
+    sizes = dict.fromkeys(columns, 20)
+
+    def asked(widths: dict[Oid, int]) -> list[tuple[int, int]]:
+        walk = new_walk(*columns, sizes=sizes, widths=widths)
+        return [(len(ask.columns), ask.repetitions) for ask in walk.first()]
+
+    narrow = dict.fromkeys(columns, 20)
+    assert asked(narrow) == [(3, 21)] * 5 + [(2, 21)]
+    assert asked({}) == asked(dict.fromkeys(columns, 25)) == [(17, 3)]  # three of 25 bytes would be too much
+    assert asked(narrow | {columns[0]: 24, columns[1]: 18}) == asked(narrow)  # who shares a request stays the same
+    for wide in (60, 300, 2000):  # asked for as if nothing was known of them, at worst
+        assert asked(dict.fromkeys(columns, wide)) == [(17, 3)]
+
+
+@given(st.lists(st.integers(6, 200), min_size=1, max_size=40), st.integers(1, 60), st.integers(1, 60))
+def test_no_request_asks_for_more_than_fits_but_for_one_that_asks_for_as_much_as_any_unknown(
+    widths: list[int], rows: int, reply: int
+) -> None:
+    columns = {(1, 3, 1, number): size for number, size in enumerate(widths)}
+    walk = new_walk(*columns, sizes=dict.fromkeys(columns, rows), widths=columns, reply_varbinds=reply)
+    asks = walk.first()
+    assert sorted(column.root for ask in asks for column in ask.columns) == sorted(columns)
+    for ask in asks:
+        size = sum(columns[column.root] for column in ask.columns) * ask.repetitions
+        assert size <= reply * VARBIND_BYTES + SPARE_BYTES or ask.varbinds <= reply or ask.repetitions == 1
+
+
+def test_widths_are_those_on_the_wire() -> None:
+    objects = {(*A, i): VarBind((*A, i), 0x46, 1 << 8 * (i % 8) - (i % 8 > 0)) for i in range(1, 100)}
+    walk = new_walk(A)
+    drive(walk, objects)
+    encoded = [len(encode_varbind(varbind)) for varbind in objects.values()]
+    assert abs(walk.widths()[A] - sum(encoded) / len(encoded)) <= 1

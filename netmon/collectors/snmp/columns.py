@@ -24,6 +24,7 @@ from netmon.collectors.snmp.pdu import NO_SUCH_NAME, TOO_BIG, VarBind, error_nam
 
 FIRST_REPETITIONS = 10  # for a table of unknown size
 VARBIND_BYTES = 25  # of a column that was not read yet
+SPARE_BYTES = 30  # that a packet has beside what is reckoned with, for columns whose widths are known
 MAX_ROWS = 100_000  # per column: an agent that invents rows for ever must not fill the memory
 
 
@@ -44,11 +45,12 @@ def shape(columns: int, rows: int, reply_varbinds: int, max_repetitions: int) ->
 
 
 def width(varbinds: Sequence[VarBind]) -> int:
-    """How many bytes the varbinds of one column take in a reply, on the average; names are nearly of one length."""
-    sizes = 0
+    """How many bytes the varbinds of one column take in a reply, on the average; names are longest at its end."""
+    values = 0
     for _, _, value in varbinds:
-        sizes += (value.bit_length() >> 3) + 1 if isinstance(value, int) else len(value or ())
-    return 6 + len(encode_oid(varbinds[-1].oid)) + round(sizes / len(varbinds))
+        values += (value.bit_length() >> 3) + 1 if isinstance(value, int) else len(value or ())
+    names = len(encode_oid(varbinds[0].oid)) + len(encode_oid(varbinds[-1].oid))
+    return round(6 + names / 2 + values / len(varbinds))
 
 
 class Column:
@@ -178,21 +180,19 @@ class ColumnWalk:
         return asks
 
     def _divide(self, columns: list[Column], rows: int, most: int) -> tuple[list[list[Column]], int]:
-        """The columns of each request, and how many repetitions."""
-        widths = {column.root: self._widths.get(column.root, VARBIND_BYTES) for column in columns}
-        room = self._reply_varbinds * VARBIND_BYTES
-        fitting = max(1, room * len(columns) // sum(widths.values()))
+        """The columns of each request, and how many repetitions.
+
+        Widths decide only how many requests there are: which columns share one must not differ from device to device,
+        or they would not share the course of their polls.
+        """
+        widths = [self._widths.get(column.root, VARBIND_BYTES) for column in columns]
+        room = self._reply_varbinds * VARBIND_BYTES + SPARE_BYTES
+        fitting = max(self._reply_varbinds, room * len(columns) // sum(widths))
         while True:
             requests, wanted = shape(len(columns), rows, fitting, most)
-            parts: list[list[Column]] = [[] for _ in range(requests)]
-            used = [0] * requests
-            for column in sorted(columns, key=lambda column: -widths[column.root]):
-                open_ = [i for i in range(requests) if len(parts[i]) < -(-len(columns) // requests)]
-                part = min(open_, key=used.__getitem__)
-                parts[part].append(column)
-                used[part] += widths[column.root] * wanted
-            if max(used) <= room or fitting <= self._reply_varbinds:
-                return parts, wanted
+            fullest = max(sum(widths[i::requests]) for i in range(requests)) * wanted
+            if fullest <= room or fitting <= self._reply_varbinds:
+                return [columns[i::requests] for i in range(requests)], wanted
             fitting -= 1
 
     def _wanted(self, columns: list[Column], most: int) -> int:
