@@ -28,9 +28,10 @@ def reading_line(reading: Reading, number: int, inventory: Inventory) -> str:
         "site": sensor.site if sensor else "",
         "unit": kind.unit if kind else "",
     }
-    fields = {"value": reading.value} | ({"skew_s": reading.skew_s} if reading.skew_s else {})
-    if reading.mark == "bad":
-        fields["bad"] = 1.0
+    # A field of its own keeps what its sender calls bad out of every mean of values.
+    fields = {"bad" if reading.mark == "bad" else "value": reading.value}
+    if reading.skew_s:
+        fields["skew_s"] = reading.skew_s
     moment = reading.received_at if reading.at is None else reading.at
     return _line("sensor", tags, fields, int(moment * 1e6) * 1000 + number % 1000)
 

@@ -7,7 +7,7 @@ import datetime as dt
 import logging
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -57,6 +57,7 @@ class Publisher:
         self._hot_since: dict[str, float] = {}
         self._drift_since: dict[str, float] = {}
         self._stuck_at: dict[str, float] = {}
+        self._said: dict[str, bool] = {}  # gateway -> whether the broker's last word of it is that it is there
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="netmon-sim")
         self.published = 0
 
@@ -70,6 +71,8 @@ class Publisher:
         ordered = sorted(topics, key=lambda topic: zlib.crc32(topic.encode()))
         try:
             while True:
+                for topic, word in self.words():
+                    self._client.publish(topic, word, qos=1, retain=True)
                 for index, topic in enumerate(ordered):
                     if speaking := [sensor for sensor in topics[topic] if self.heard(sensor)]:
                         self._client.publish(topic, self.payload(speaking), qos=1)
@@ -81,6 +84,14 @@ class Publisher:
         finally:
             self._client.disconnect()
             self._client.loop_stop()
+
+    def words(self) -> Iterator[tuple[str, bytes]]:
+        """What gateways, or their last wills, say anew of themselves."""
+        for gateway in self._world.inventory.gateways.values():
+            there = not self._world.gateway_dead(gateway.id)
+            if gateway.presence and self._said.get(gateway.id) is not there:
+                self._said[gateway.id] = there
+                yield gateway.presence, b"online" if there else b"offline"
 
     def heard(self, sensor: Sensor) -> bool:
         """Whether a message of this sensor reaches the broker now."""

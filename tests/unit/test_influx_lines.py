@@ -43,6 +43,7 @@ INVENTORY = Inventory(
         (Reading("b", 1.0, 10.25), 1, "sensor,sensor=b value=1.0 10250000001"),
         (Reading("b", 1.0, 10.25, at=9.5), 2, "sensor,sensor=b value=1.0 9500000002"),
         (Reading("b", 1.5, 10.0, 10.0, skew_s=-900.0), 0, "sensor,sensor=b value=1.5,skew_s=-900.0 10000000000"),
+        (Reading("b", 99.0, 10.0, mark="bad"), 0, "sensor,sensor=b bad=99.0 10000000000"),
         (Reading("a b,c=d", -2.0, 1.0), 1000, r"sensor,sensor=a\ b\,c\=d value=-2.0 1000000000"),
         (Reading("b\\", 0.0, 1.0), 0, "sensor,sensor=b value=0.0 1000000000"),
         (Reading("a", 1.0, 1.0), 1, "sensor,quantity=temperature,sensor=a,site=x,unit=Cel value=1.0 1000000001"),

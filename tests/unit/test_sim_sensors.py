@@ -117,6 +117,17 @@ def test_a_gateway_takes_its_sensors_with_it() -> None:
     assert set(sensors.read(41)) == set(SAMPLE.sensors)
 
 
+def test_a_gateway_with_a_last_will_says_so_once() -> None:
+    sensors = Sensors(SAMPLE, Fault("gateway", "gw-do-thi", 10, 10))
+    said = []
+    for t in (5, 8, 15, 18, 21):
+        sensors.world.step(float(t))
+        for topic, word in sensors.publisher.words():
+            taken = take(sensors.plan.uses[topic], word, time.time(), retained=False, skew_limit_s=5.0)
+            said += [(t, one.gateway, one.gone) for one in taken.words]
+    assert said == [(5, "gw-do-thi", False), (15, "gw-do-thi", True), (21, "gw-do-thi", False)]
+
+
 def test_a_meter_without_a_battery_dies_with_the_mains_and_outlives_the_line() -> None:
     meter = next(s for s in SAMPLE.sensors.values() if s.supply == "mains" and s.site)
     lines = [Fault("fibre", line.id, 10, 10) for line in SAMPLE.lines.values() if line.site == meter.site]
