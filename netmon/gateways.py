@@ -34,16 +34,16 @@ def judge(
         view = replace(view, gone_at=None)
     regular = [(v, kind) for v, kind in heard if kind.silence_s > 0]
     late = [v for v, kind in regular if v.gone_at is not None or now > overdue_at(v, kind)]
-    told = view.gone_at is not None or (bool(regular) and all(v.gone_at is not None for v, _ in regular))
-    lost = told or (bool(regular) and len(late) == len(regular))
+    gone = view.gone_at is not None or (bool(regular) and all(v.gone_at is not None for v, _ in regular))
+    lost = gone or (bool(regular) and len(late) == len(regular))
     patience_s = max((kind.silence_s for _, kind in regular), default=0.0)
-    if gateway.silence_s and not told:
+    if gateway.silence_s and not gone:
         # All of its sensors late is not enough before its own time; and before they are, a word of its own will do.
         patience_s = gateway.silence_s
         last_at = _later(heard_at, view.spoke_at)
         quiet = last_at is not None and now - last_at > patience_s
         lost = quiet or (lost and heard_at is not None and now - heard_at > patience_s)
-    state = _state(view, before, now, via, broker_connected, lost, patience_s, told)
+    state = _state(view, before, now, via, broker_connected, lost, patience_s, gone)
     silent = tuple(v.sensor for v, _ in heard) if state in ("stale", "explained") else ()
     return replace(view, state=state, silent=silent, since=view.since if state == before.state else now)
 
@@ -56,9 +56,9 @@ def _state(
     broker_connected: bool | None,
     lost: bool,
     patience_s: float,
-    told: bool,
+    gone: bool,
 ) -> GatewayState:
-    if broker_connected is False or (view.heard_at is None and view.spoke_at is None and not told):
+    if broker_connected is False or (view.heard_at is None and view.spoke_at is None and not gone):
         return "unknown"
     if not lost:
         return "ok"
@@ -67,7 +67,7 @@ def _state(
     if via == "unknown":
         return "unknown"
     could_be_heard_s = now - view.hearing_since if view.hearing_since is not None else 0.0
-    return "stale" if told or could_be_heard_s > patience_s or before.state == "stale" else "unknown"
+    return "stale" if gone or could_be_heard_s > patience_s or before.state == "stale" else "unknown"
 
 
 def told(view: GatewayView, word: Word) -> GatewayView:

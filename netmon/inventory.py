@@ -15,6 +15,7 @@ from netmon.config import Config
 from netmon.errors import ConfigError, Problem
 from netmon.inventory_check import Check
 from netmon.inventory_read import Draft
+from netmon.inventory_topics import unheard
 from netmon.model import Inventory
 from netmon.settings_load import Settings
 from netmon.yamlfile import Entry, load_entry, parse_entry
@@ -105,7 +106,11 @@ def load_with_sources(
         credentials=draft.credentials,
         mappings=draft.mappings,
     )
-    loaded = Loaded(config, inventory, digest.hexdigest(), sorted(settings.secrets.warnings))
+    warnings = list(settings.secrets.warnings)
+    if text := unheard(draft, config.mqtt.topics):
+        mqtt = settings.places["mqtt"]
+        warnings.append(Problem(mqtt.file, mqtt.line_of("topics"), "mqtt", text))
+    loaded = Loaded(config, inventory, digest.hexdigest(), sorted(warnings))
     return loaded, Sources(texts, draft.places)
 
 

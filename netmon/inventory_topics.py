@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from netmon.collectors.mqtt.decode import SPARKPLUG, form_of
 from netmon.collectors.mqtt.decode.sparkplug import read_topic
-from netmon.inventory_decoders import decoder_for
+from netmon.inventory_decoders import decoder_for, matches
 from netmon.inventory_read import Draft
 from netmon.model import Sensor
 from netmon.yamlvalues import suggest
@@ -75,3 +75,16 @@ def check_topics(draft: Draft, report: Report) -> None:
 def _check_topic(kind: str, name: str, key: str, topic: str, report: Report) -> None:
     if re.search(r"[+#\x00]", topic) or topic.startswith("$"):
         report(kind, name, key, f'"{key}" cannot be "{topic}"', "one exact topic, no + and #, no $ in front")
+
+
+def unheard(draft: Draft, filters: Sequence[str]) -> str:
+    """What to say where these are the only filters that are subscribed and topics lie outside of them; else ""."""
+    plain = [re.sub(r"^\$share/[^/]+/", "", one) for one in filters]
+    topics = [(sensor.topic, f'sensor "{sensor.id}"') for sensor in draft.sensors.values()]
+    for gateway in draft.gateways.values():
+        topics += [(topic, f'gateway "{gateway.id}"') for topic in (gateway.presence, gateway.heartbeat)]
+    outside = [(t, whose) for t, whose in topics if t and not any(matches(one, t) for one in plain)] if plain else []
+    if not outside:
+        return ""
+    more = f" and {len(outside) - 1} more topics" if len(outside) > 1 else ""
+    return f'"topics" does not cover "{outside[0][0]}" of {outside[0][1]}{more}: nothing of it is heard'

@@ -78,3 +78,21 @@ def test_mistakes(tmp_path: Path, old: str, new: str, problem: str) -> None:
         read(tmp_path, WHOLE.replace(old, new, 1))
     [said] = [str(one).replace(f"{tmp_path}/i.yml:", "", 1) for one in told.value.problems]
     assert said.startswith(problem), said
+
+
+def test_topics_that_nobody_subscribes_to_are_told(tmp_path: Path) -> None:
+    read(tmp_path, WHOLE)
+
+    def warned(topics: str) -> list[str]:
+        text = f'inventory: ["i.yml"]\nmqtt:\n  host: "h"\n  topics: {topics}\n'
+        (tmp_path / "netmon.yml").write_text(text, encoding="utf-8")
+        return [str(one).rpartition("netmon.yml:")[2] for one in load(tmp_path / "netmon.yml", {}).warnings]
+
+    assert warned("[]") == []
+    assert warned('["$share/netmon/z/#", "m", "spBv1.0/g/#"]') == []
+    assert warned('["z/#", "m"]') == [
+        '4: mqtt: "topics" does not cover "spBv1.0/g/NDATA/e" of sensor "p": nothing of it is heard'
+    ]
+    assert warned('["z/a", "z/c"]') == [
+        '4: mqtt: "topics" does not cover "z/a/raw" of sensor "b" and 3 more topics: nothing of it is heard'
+    ]

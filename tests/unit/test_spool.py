@@ -10,11 +10,13 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from netmon.errors import NetmonError
+from netmon.history import spooldb
 from netmon.history.spool import QUARANTINE_BYTES, QUARANTINE_ROWS, SEEN_IDS, Bad, Batch, Spool, SpoolError
 from netmon.model import Reading, Word
 from netmon.state import SensorView
@@ -363,3 +365,22 @@ def test_parcels_go_when_there_is_no_history_database_any_more(tmp_path: Path) -
     spool = Spool(tmp_path / "s.db", 10**7, sinks=())
     assert spool.first_parcel() is None
     spool.close()
+
+
+def test_a_file_of_an_earlier_version_is_brought_up_to_date(opened: Opener, tmp_path: Path) -> None:
+    path = tmp_path / "state" / "spool.db"
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as db:
+        for script in spooldb.MIGRATIONS[:3]:
+            db.executescript(script)
+        db.executescript(
+            "INSERT INTO reading (sensor, value, received_at, at, skew_s) VALUES ('s', 1.5, 10.0, 9.0, 0);"
+            "INSERT INTO last VALUES ('s', 1.5, 10.0, 9.0, 0, 9.0); PRAGMA user_version = 3;"
+        )
+    spool = opened()
+    kept = Reading("s", 1.5, 10.0, 9.0)
+    assert ([row.reading for row in spool.read("influx", 9)], spool.last_readings()) == ([kept], [kept])
+    spool.append(Batch([Reading("s", 2.5, 11.0, mark="bad")], words=[Word("g", 11.0, True)]))
+    assert [(row.reading.value, row.reading.mark) for row in spool.read("influx", 9)] == [(1.5, ""), (2.5, "bad")]
+    with closing(sqlite3.connect(path.with_name("spool.db.v3"))) as copy:
+        assert copy.execute("SELECT count(*) FROM reading").fetchone() == (1,), "a copy from before"
