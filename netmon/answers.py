@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from netmon.alerts.plan_record import Record
 from netmon.desk import Desk
 from netmon.errors import Problem, Refused
 from netmon.history.sensormeans import Curve, Share
+from netmon.history.spool import Bad
 from netmon.metrics import build_registry
 from netmon.model import LineSample, Reply
 from netmon.trial import find_contact, try_channels
@@ -88,3 +90,7 @@ class Answers:
     async def sensor_month(self, month: str) -> list[Share]:
         """A month's means within the limits of a regulation."""
         return await self._app.means.month(month)
+
+    async def quarantine(self, limit: int) -> list[Bad]:
+        """Messages that could not be read."""
+        return await asyncio.to_thread(self._app.spool.quarantine, limit)

@@ -256,10 +256,14 @@ def build_parser() -> argparse.ArgumentParser:
     sub = add(
         "sensors",
         commands_sensors.sensors,
-        "list the sensors, or try what a payload becomes",
+        "list the sensors, show what could not be read, or try what a payload becomes",
         "netmon sensors try 'tele/+/SENSOR' --seconds 60",
     )
-    sub.add_argument("action", choices=("list", "try"), help="ask the daemon for all, or try a payload")
+    sub.add_argument(
+        "action",
+        choices=("list", "quarantine", "try"),
+        help="ask the daemon for all, for the latest messages that it could not read, or try a payload",
+    )
     sub.add_argument(
         "what", nargs="?", default="", metavar="FILE|TOPIC", help="try: one payload, or a topic to listen to"
     )

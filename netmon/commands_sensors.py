@@ -1,8 +1,9 @@
-"""`netmon sensors`: what the daemon knows of them, and what a payload becomes."""
+"""`netmon sensors`: what the daemon knows of them, what it could not read, and what a payload becomes."""
 
 from __future__ import annotations
 
 import argparse
+import base64
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from netmon.api_client import ApiClient
 from netmon.collectors.mqtt.decode import BUILT_IN, SPARKPLUG, bind
-from netmon.collectors.mqtt.explain import Explained
+from netmon.collectors.mqtt.explain import Explained, dump
 from netmon.collectors.mqtt.listen import listen
 from netmon.collectors.mqtt.plan import Plan, Use, compile_plan, routes_of
 from netmon.commands import GOOD, MISUSE, PROBLEM, loader
@@ -25,6 +26,7 @@ from netmon.yamlvalues import suggest
 
 MAX_BYTES = 1_000_000  # of a file: far above what a broker passes on
 DEFAULT_S = 10
+MOST_BAD = 100  # in one answer of the daemon
 _ONLY = {"list": ("site",), "try": ("topic", "decoder", "count", "seconds")}
 
 
@@ -33,8 +35,10 @@ def sensors(args: argparse.Namespace) -> int:
         strange = [option for option in options if action != args.action and getattr(args, option)]
         if strange:
             return _misuse(f"--{strange[0]} is for `netmon sensors {action}`")
-    if args.action == "list":
-        return _misuse("list takes no FILE or TOPIC") if args.what else show(args)
+    if args.action != "try":
+        if args.what:
+            return _misuse(f"{args.action} takes no FILE or TOPIC")
+        return show(args) if args.action == "list" else put_aside(args)
     return try_out(args) if args.what else _misuse("try needs a FILE or a TOPIC")
 
 
@@ -51,6 +55,17 @@ def show(args: argparse.Namespace) -> int:
         heard = entry["received_at"]
         age = "-" if heard is None else f"{now - datetime.fromisoformat(heard).timestamp():.0f}s"
         print("\t".join((entry["id"], entry["type"], entry["site"] or "-", entry["state"], value, age)))
+    return GOOD
+
+
+def put_aside(args: argparse.Namespace) -> int:
+    """What the daemon could not read, the oldest first, so that the newest stands last on the screen."""
+    loaded = load_settings(args.config)
+    zone = ZoneInfo(loaded.timezone)
+    for entry in reversed(ApiClient(loaded).get(f"/api/v1/quarantine?limit={MOST_BAD}")):
+        at = datetime.fromisoformat(entry["received_at"]).astimezone(zone).isoformat(" ", "seconds")
+        print(f"{at}  {entry['topic']!r}  {entry['reason']}: {entry['detail'] or '-'}")
+        print("\n".join(dump(base64.b64decode(entry["payload"]))))
     return GOOD
 
 

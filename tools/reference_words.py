@@ -52,7 +52,8 @@ SETTINGS = {
     "mqtt.username": "User at the broker.",
     "mqtt.password": "Password at the broker.",
     "mqtt.client_id": "Identity at the broker: it keeps messages for this name while netmon is away.",
-    "mqtt.topics": "Filters to subscribe. None: exactly the topics of the sensors.",
+    "mqtt.topics": "Filters to subscribe; `netmon check` tells what they do not cover. None: exactly the topics of the "
+    "inventory.",
     "mqtt.commit_interval": "Messages of this time are committed, and then acknowledged, together.",
     "mqtt.receive_maximum": "Messages that the broker may send before the first is acknowledged.",
     "mqtt.queue_size": "Messages held in memory at most; beyond it reading stops and the broker keeps them.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections import Counter
 from datetime import UTC, datetime
@@ -11,16 +12,18 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from netmon.history.sensormeans import Share
+from netmon.history.spool import SpoolError
 from netmon.history.store import StoreError
 from netmon.model import Quality, SensorState
 from netmon.sensor_means import KEEP_S, SLOT_S
 from netmon.web import pages
-from netmon.web.context import Web
+from netmon.web.context import Web, require_token
 
 router = APIRouter(prefix="/api/v1")
 
 DAY_S = 86400.0
 MOST_SENSORS = 1000  # of one answer: 10 ms of the loop
+MOST_BAD = 100
 MOST_MEANS_S = 7 * DAY_S
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
@@ -63,6 +66,16 @@ class MeansOut(BaseModel):
     unit: str
     step_s: int
     means: list[MeanOut]
+
+
+class BadOut(BaseModel):
+    """A message that could not be read, or a line that the history database refuses for good."""
+
+    received_at: datetime
+    topic: str = Field(description="of the message; influx: a line for the history database")
+    reason: str
+    detail: str
+    payload: str = Field(description="base64; its first 4,096 bytes")
 
 
 class ComplianceOut(BaseModel):
@@ -159,6 +172,31 @@ async def sensor_means(
     means = [MeanOut(at=datetime.fromtimestamp(at, UTC), mean=mean) for at, mean in curve]
     unit = web.state.inventory.sensor_types[found.type].unit
     return MeansOut(sensor=sensor, unit=unit, step_s=SLOT_S, means=means)
+
+
+@router.get("/quarantine")
+async def quarantine(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=MOST_BAD, description="rows in the answer")] = MOST_BAD,
+) -> list[BadOut]:
+    """What was put aside lately, the newest first; the last 1,000 are kept. Needs the token, as a payload may hold
+    anything."""
+    web: Web = request.app.state.web
+    require_token(web, request)
+    try:
+        rows = await web.actions.quarantine(limit)
+    except SpoolError as error:
+        raise HTTPException(503, str(error)) from error
+    return [
+        BadOut(
+            received_at=datetime.fromtimestamp(row.received_at, UTC),
+            topic=row.topic,
+            reason=row.reason,
+            detail=row.detail,
+            payload=base64.b64encode(row.payload).decode(),
+        )
+        for row in rows
+    ]
 
 
 @router.get("/compliance")

@@ -25,6 +25,7 @@ from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import Problem
 from netmon.history.sensormeans import Curve, Share
+from netmon.history.spool import Bad
 from netmon.model import Incident, LineSample, Reply, Subject
 from netmon.state import State
 from netmon.web.live import Live
@@ -89,6 +90,9 @@ class Actions(Protocol):
 
     async def sensor_month(self, month: str) -> list[Share]:
         """For each sensor with limits of a regulation: its means in a month, and those within. Raises StoreError."""
+
+    async def quarantine(self, limit: int) -> list[Bad]:
+        """The newest messages that could not be read, newest first. Raises SpoolError."""
 
     def page(self) -> bytes:
         """The text of /metrics."""

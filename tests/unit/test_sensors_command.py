@@ -159,3 +159,28 @@ def test_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Ca
     assert asked == [f"/api/v1/sensors?site=&after={last}" for last in ("", "a", "b")]
     assert main(["sensors", "list", "--site", "s 2", "--config", str(tmp_path / "netmon.yml")]) == 0
     assert asked[3] == "/api/v1/sensors?site=s+2&after="
+
+
+def test_what_could_not_be_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "netmon.yml").write_text(SETTINGS, encoding="utf-8")
+    (tmp_path / "i.yml").write_text(INVENTORY, encoding="utf-8")
+
+    class Answers:
+        def __init__(self, config: object) -> None: ...
+
+        def get(self, path: str) -> list[dict[str, Any]]:
+            assert path == "/api/v1/quarantine?limit=100"
+            entry = {"received_at": "2026-11-23T03:30:00Z", "topic": "a/\x1bb", "reason": "not_json", "detail": "at 1"}
+            return [entry | {"payload": "e3g="}, entry | {"reason": "unknown_topic", "detail": "", "payload": "/wA="}]
+
+    monkeypatch.setattr(commands_sensors, "ApiClient", Answers)
+    assert main(["sensors", "quarantine", "--config", str(tmp_path / "netmon.yml")]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "2026-11-23 10:30:00+07:00  'a/\\x1bb'  unknown_topic: -",
+        "    0000  ff 00",
+        "2026-11-23 10:30:00+07:00  'a/\\x1bb'  not_json: at 1",
+        "    {x",
+    ]
+    assert main(["sensors", "quarantine", "x", "--config", str(tmp_path / "netmon.yml")]) == 2

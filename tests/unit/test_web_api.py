@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from netmon.history.sensormeans import Share
+from netmon.history.spool import Bad
 from netmon.model import Event, LineSample
 from netmon.sensor_means import SLOT_S
 from netmon.web.api_history import LineSamplesOut
@@ -108,6 +109,16 @@ def test_the_curve_of_a_sensor():
     stage.daemon.disk_refuses = True
     assert stage.get("/api/v1/sensors/tinh-00-temp/means").status_code == 503
     assert stage.get("/api/v1/compliance").status_code == 503
+
+
+def test_the_quarantine_is_for_those_who_hold_the_token():
+    stage = Stage()
+    stage.daemon.bad = [Bad(NOW - n, f"t/{n}", "not_json", "not JSON: x", b"\xff") for n in range(3)]
+    assert stage.get("/api/v1/quarantine").status_code == 401
+    first, *_ = found = stage.get("/api/v1/quarantine?limit=2", **AUTHORIZED).json()
+    assert (len(found), first["topic"], first["reason"], first["payload"]) == (2, "t/0", "not_json", "/w==")
+    stage.daemon.disk_refuses = True
+    assert stage.get("/api/v1/quarantine", **AUTHORIZED).status_code == 503
 
 
 def test_compliance_is_summed_by_place():

@@ -19,6 +19,7 @@ from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import CollectError, NetmonError, Problem, Refused
 from netmon.history.sensormeans import Curve, Share
+from netmon.history.spool import Bad, SpoolError
 from netmon.history.store import StoreError
 from netmon.metrics import SelfMetrics, build_registry
 from netmon.model import Incident, LineSample, Reply, Subject, TimelineEntry
@@ -102,6 +103,7 @@ class Daemon:
         self.disk_refuses = False
         self.curves: dict[str, Curve] = {}
         self.shares: dict[str, list[Share]] = {}
+        self.bad: list[Bad] = []
 
     async def reload(self) -> list[Problem]:
         self.reloads += 1
@@ -122,6 +124,11 @@ class Daemon:
         if self.disk_refuses:
             raise StoreError("netmon.db: disk I/O error")
         return self.shares.get(month, [])
+
+    async def quarantine(self, limit: int) -> list[Bad]:
+        if self.disk_refuses:
+            raise SpoolError("spool: disk I/O error")
+        return self.bad[:limit]
 
     def page(self) -> bytes:
         self.pages += 1

@@ -39,7 +39,8 @@ class Explained:
             self._records(records, use, now, retained)
             if trouble is not None:
                 self.problem(f"not understood: {trouble.reason}: {trouble}")
-                self.lines += _dump(trouble, payload)
+                found = trouble if isinstance(trouble, LayoutError) else None
+                self.lines += dump(found.data, found.position) if found else dump(payload)
 
     def problem(self, text: str) -> None:
         self.good = False
@@ -113,9 +114,8 @@ class Explained:
             return f"{at:g} s"
 
 
-def _dump(error: DecodeError, payload: bytes) -> list[str]:
-    """The payload as text where it is one, else bytes in hex with a mark at the place of the trouble."""
-    data, position = (error.data, error.position) if isinstance(error, LayoutError) else (payload, None)
+def dump(data: bytes, position: int | None = None) -> list[str]:
+    """A payload as text where it is one, else bytes in hex with a mark at the place of the trouble."""
     if position is None and data[:MAX_SHOWN].isascii() and data[:MAX_SHOWN].decode().isprintable():
         more = f" ... ({len(data)} bytes)" if len(data) > MAX_SHOWN else ""
         return [f"    {data[:MAX_SHOWN].decode()}{more}"] if data else ["    (empty)"]
