@@ -18,15 +18,24 @@ class Limit:
         self.cut = False
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
-        watched = self._watched
+        self._owner: HTTPConnection | None = None
+        watched, release = self._watched, self._release
 
         class Plain(HTTPConnection):
             def _new_conn(self) -> socket.socket:
-                return watched(super()._new_conn())
+                return watched(self, super()._new_conn())
+
+            def close(self) -> None:
+                super().close()
+                release(self)
 
         class Tls(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
-                return watched(super()._new_conn())
+                return watched(self, super()._new_conn())
+
+            def close(self) -> None:
+                super().close()
+                release(self)
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
@@ -50,16 +59,20 @@ class Limit:
 
     def close(self) -> None:
         """Let go of the connection; idempotent."""
-        with self._lock:
-            if self._handle is not None:
-                self._handle.close()
-                self._handle = None
+        self._release(self._owner)
 
-    def _watched(self, sock: socket.socket) -> socket.socket:
-        """Keep a handle of our own of a new connection: TLS takes the socket itself over."""
-        self.close()
+    def _release(self, owner: HTTPConnection | None) -> None:
+        """Let go of a connection that ends: while anybody holds a handle of it the other side is not told."""
         with self._lock:
-            self._handle = sock.dup()
+            if self._handle is not None and self._owner is owner:
+                self._handle.close()
+                self._handle = self._owner = None
+
+    def _watched(self, owner: HTTPConnection, sock: socket.socket) -> socket.socket:
+        """Keep a handle of our own of a new connection: TLS takes the socket itself over."""
+        self._release(self._owner)
+        with self._lock:
+            self._handle, self._owner = sock.dup(), owner
         if self.cut:  # while it was being made
             self._shut()
         return sock
