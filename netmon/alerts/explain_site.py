@@ -49,20 +49,20 @@ class _Writer:
             yield self.say("out_of_service")
         if not state.health.first_round_done:
             yield self.say("first_round")
-        open_here = list(self._incidents())
-        yield from (self._incident(incident) for incident in open_here)
-        yield from self._condition(bool(open_here))
+        here = self._incidents()
+        yield from (self._incident(incident) for incident in here)
+        yield from self._condition([incident.kind for incident in here if incident.open])
         yield from self._plans()
         yield from self._alerts()
 
-    def _incidents(self) -> Iterator[Incident]:
+    def _incidents(self) -> list[Incident]:
         """Open incidents about the site or that list it, then those that ended lately."""
         mine = [
             i
             for i in self.state.incidents.values()
             if counts.site_of(self.state, i.subject) == self.site.id or self.site.id in i.children
         ]
-        yield from sorted(mine, key=lambda i: (not i.open, -i.began_at))
+        return sorted(mine, key=lambda i: (not i.open, -i.began_at))
 
     def _incident(self, incident: Incident) -> str:
         scene = self.scene
@@ -74,12 +74,13 @@ class _Writer:
         kind = scene.words.text(f"page.kind_{incident.kind}")
         return self.say("has_incident", id=incident.id, kind=kind)
 
-    def _condition(self, has_incident: bool) -> Iterator[str]:
+    def _condition(self, open_kinds: list[str]) -> Iterator[str]:
         state, scene = self.state, self.scene
         verdict = state.verdicts.get(self.subject)
         condition, since = counts.condition_of(state, self.subject)
         named = {"state": scene.words.text(f"condition.{condition}"), "t": scene.time(since) if since else "–"}
-        yield self.say("nothing" if condition == "up" and not has_incident else "state_since", **named)
+        yield self.say("nothing" if condition == "up" and not open_kinds else "state_since", **named)
+        has_incident = any(kind != "alert" for kind in open_kinds)
         if verdict is not None and verdict.by == "monitor":
             yield self.say("blind")
         elif not has_incident and condition == "degraded":

@@ -19,7 +19,7 @@ from netmon.alerts.sheet import Sheet, bounded
 from netmon.alerts.silent_with import SilentWith
 from netmon.cli import main
 from netmon.history.store import KEEP_INTERVALS_S, Store, StoreError
-from netmon.model import CAUSES, Change, Contact, Incident, Roster, TimelineEntry
+from netmon.model import CAUSES, Change, Contact, Incident, Roster, Subject, TimelineEntry, Verdict
 from netmon.state import SensorView
 from netmon.words import load_words
 from tests.explain_cases import corrected, province, untold
@@ -311,6 +311,15 @@ def test_a_site_says_why_nothing_is_told(stage: Stage) -> None:
     assert answer["sections"][1]["lines"] == ["Không ai: không liên hệ nào thuộc nhóm nhận và khu vực này"]
     assert answer["sections"][1]["title"] in stage.get(f"/sites/{site}").text
     assert stage.get("/api/v1/sites/nowhere/explain").status_code == 404
+
+
+def test_a_site_that_was_lost_lately_says_what_holds_now(stage: Stage) -> None:
+    incident = replace(corrected()[0], subject=Subject("site", next(iter(stage.state.inventory.sites))))
+    stage.state.incidents[1043] = incident
+    stage.state.verdicts[incident.subject] = Verdict(incident.subject, "degraded", NOW - 30, "loss")
+    said = stage.get(f"/api/v1/sites/{incident.subject.id}/explain").json()["sections"][0]["lines"]
+    assert any(line.startswith("Sự cố 1043 đã đóng") for line in said)
+    assert any(line.startswith("Chất lượng kém mới từ") for line in said)
 
 
 def test_reports_by_page_and_api(stage: Stage) -> None:

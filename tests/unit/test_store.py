@@ -318,7 +318,11 @@ def test_killed_at_any_moment_every_acknowledged_commit_is_there(tmp_path: Path)
             count = db.execute("SELECT count(*) FROM incident").fetchone()[0]
             # One more may be committed than was said: killed between the commit and the word.
             assert count in (said - 1000, said - 999)
-            assert db.execute("SELECT count(*) FROM intent").fetchone()[0] == count
+            assert db.execute("SELECT count(*) FROM intent").fetchone()[0] == 2 * count  # also who was not told
+            # A result is there with its attempt; each kill may have come between a decision and its result.
+            sent = db.execute("SELECT count(*) FROM intent WHERE state = 'sent'").fetchone()[0]
+            assert count - sent <= round_ + 1
+            assert db.execute("SELECT count(*) FROM attempt").fetchone()[0] == sent
             assert db.execute("SELECT count(*) FROM timeline").fetchone()[0] == count
             # Never two open intervals of one subject, never one that ends before it begins.
             assert not db.execute(
