@@ -2,7 +2,8 @@
 
 Decided from what is (the incidents) and what was told (the record), never from what just happened: after a crash the
 same decisions come out again, with the same ids, so nothing is lost and nothing told twice. Rules (MESSAGES.md):
- - opened, severity raised and closed are told, nothing else; closed only to those who were told of the opening.
+ - opened, severity raised, works overrun and closed are told, nothing else; closed only to those who were told of the
+   opening.
  - While a silence covers it, nothing new is told of an incident.
  - Before ``tell_at`` nobody is told; what ended before is a blip. Quality alone is for the page.
  - The third change within 30 min is told as flapping, then single changes no more until it has been quiet for as long.
@@ -28,6 +29,7 @@ from netmon.alerts.plan_record import DIGEST, DUPLICATE, Record
 from netmon.alerts.plan_storm import Storm, storm_lasts, storm_of
 from netmon.alerts.plan_untold import Untold
 from netmon.alerts.plan_write import Writer
+from netmon.alerts.planned import due_at
 from netmon.alerts.roster import latest_change, off_duty
 from netmon.config import Config
 from netmon.model import Change, Incident, Intent
@@ -161,13 +163,16 @@ class _Planner:
             return None
         if not live:
             return "opened"
+        due = due_at(incident.cause)
+        if due is not None and due <= self.now and all(i.created_at < due for i in live):
+            return "overrun"  # told before the works were entered, or of other works
         return "raised" if _rank(stage(incident)) > max(_rank(i.stage) for i in live) else None
 
     def _flaps(self, told: list[Intent]) -> bool:
         """True where the next change is the one that is told as flapping."""
         since = self.now - self.config.alerts.flap_window_s
         # Getting worse, or nobody taking it, is no coming and going.
-        told = [i for i in told if i.created_at > since and i.change not in ("raised", "escalated")]
+        told = [i for i in told if i.created_at > since and i.change not in ("raised", "escalated", "overrun")]
         return len({(i.change, i.created_at) for i in told}) >= self.config.alerts.flap_changes - 1
 
     def _explain_silence(self, incident: Incident) -> None:
@@ -239,7 +244,7 @@ class _Planner:
         for number, chosen in self.readers.items():
             incident = self.incidents[number]
             wait_s = self.config.alerts.escalate_node_s if _alone(incident) else self.config.alerts.escalate_s
-            if not incident.open or incident.acked_by or incident.good_since is not None:
+            if not incident.open or incident.acked_by or incident.good_since is not None or self._planned(incident):
                 continue
             refused = unable(incident)
             for reader in (*chosen, *self._passed_on(chosen, refused)):
@@ -260,6 +265,10 @@ class _Planner:
         known = {reader.contact.id for reader in chosen}
         contacts = self.state.inventory.contacts.values()
         return [Reader(c, "backup") for c in contacts if c.name in refused and c.id not in known]
+
+    def _planned(self, incident: Incident) -> bool:
+        """True for what is told only when it is overdue."""
+        return (due_at(incident.cause) or 0.0) > self.now
 
     def _escalation(self, incident: Incident, reader: Reader, refused: set[str]) -> News | None:
         """Who hears of it next: the reader's backup; the NOC, where he has none or cannot go either."""
@@ -320,7 +329,7 @@ class _Planner:
             known = {n.incident.id for n in news}
             for incident in mine:
                 fresh = incident.open and incident.good_since is None and incident.id not in known
-                if fresh and not self.record.told(incident.id, contact):
+                if fresh and not self._planned(incident) and not self.record.told(incident.id, contact):
                     reader = next(r for r in self.readers[incident.id] if r.contact.id == contact)
                     news = [*news, News(incident, "opened", reader, f"{incident.id}-0-opened")]
         changes = [(item.incident, item.change) for item in news]

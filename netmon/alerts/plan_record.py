@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from netmon.model import Intent
 
-TOLD = ("opened", "raised", "closed", "flapping", "escalated")
+TOLD = ("opened", "raised", "closed", "flapping", "escalated", "overrun")
 DIGEST = "digest:"  # reason of a piece of news that a digest carried; the digest's id follows
 DUPLICATE = "duplicate:"  # the same place got it already; the id of that message follows
 

@@ -16,6 +16,7 @@ from netmon.model import (
     Area,
     Cause,
     Contact,
+    Evidence,
     Incident,
     Intent,
     Inventory,
@@ -235,6 +236,20 @@ def test_after_a_start_one_digest_for_the_noc_and_for_those_concerned() -> None:
     world.now += 100
     world.close(first)
     assert who(world.step()) == [("an", "closed"), ("noc", "closed")]
+
+
+def test_a_digest_after_a_start_does_not_stand_for_the_overrun_of_planned_works() -> None:
+    world = World()
+    world.state.health.started_at = NOW
+    until = Evidence("planned_until", NOW + 100)
+    planned = world.incident(
+        "bac1", began_at=NOW - 900, tell_at=NOW + 1000, cause=Cause("planned", True, (until,), rule="planned_work")
+    )
+    assert who(world.step(21)) == [("noc", "digest")]
+    assert not world.record.told(planned.id, "noc")
+    world.now = NOW + 999
+    assert world.step() == []
+    assert who(world.step(2)) == [("an", "opened"), ("noc", "opened")]
 
 
 def test_starting_twice_in_a_row_repeats_nothing() -> None:

@@ -124,6 +124,20 @@ def test_works_that_are_called_off_tell_at_once_and_works_entered_late_stop_the_
     assert late.only().cause.kind == "planned"
 
 
+def test_works_entered_after_the_fault_was_told_are_told_when_they_are_overrun() -> None:
+    told = Told()
+    now = told.world.now
+    told.world.lose("b3")
+    number = told.run(120)[0].split()[1]
+    told.world.state.plans.works[7] = works(-60, 600, now)
+    assert told.run(600 + OVERRUN_S - 125) == []
+    assert told.run(10) == [f"overrun {number}"]
+    assert kind_of(Change("opened", told.only(), told.world.now)) == "overrun_power"
+    assert told.run(60) == []
+    told.world.restore()
+    assert told.run(90) == [f"closed {number}"]
+
+
 def test_a_fault_before_the_works_is_not_theirs() -> None:
     told = Told()
     told.world.state.plans.works[7] = works(700, 1200, told.world.now)
