@@ -170,6 +170,7 @@ BOTH = _fact("gateway_silent", 1260, count="2", names="cửa phòng máy, nhiệ
 OPEN: dict[str, Incident] = {
     "power": _lost("power", True, SILENT, *UPS),
     "power_suspected": _lost("power", False, SILENT, _fact("same_feeder", 60, count="3"), missing=("ups",)),
+    "power_suspected_ups": _lost("power", False, SILENT, UPS[0]),
     "line": _lost("line", True, _fact("router_alive", 30), DARK, _fact("ups_on_mains", 20)),
     "line_suspected": _lost("line", False, SILENT, _fact("parent_port_down", 58, port="1/1/3"), missing=("ont_power",)),
     "device": _lost("device", True, SILENT, _fact("parent_port_up", 10, port="1/1/3")),

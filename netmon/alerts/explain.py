@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from netmon.alerts.handling import said_of_mains
 from netmon.alerts.messages_facts import Scene, Texts, lower_first
 from netmon.alerts.plan_record import DIGEST, OTHERS, TOLD, others_of
 from netmon.alerts.power import GOOD_KEYS, POWER_KEYS
@@ -202,8 +203,7 @@ class _Writer:
 
     def _facts(self, entry: TimelineEntry, known: dict[str, Evidence]) -> str:
         codes = entry.text.split()
-        if codes[:1] in (["mains_said"], ["no_mains_said"]):
-            said = Evidence(codes[0], entry.at, {"name": entry.who})
+        if (said := said_of_mains(entry)) is not None:
             return " ".join([self.scene.evidence(said), *codes[1:]])
         if entry.who != "netmon":
             return f"{entry.who}: {entry.text}"

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from netmon.errors import NetmonError
-from netmon.model import Incident, Ticket, TimelineEntry
+from netmon.model import Evidence, Incident, Ticket, TimelineEntry
 
 ACK_S = 8 * 3600.0  # a shift: who took it and went home does not keep it for ever
 ACK_MOST_S = 7 * 86400.0
@@ -85,6 +85,13 @@ def unable(incident: Incident) -> set[str]:
         elif entry.kind == "reopened":
             found.clear()
     return found
+
+
+def said_of_mains(entry: TimelineEntry) -> Evidence | None:
+    """What a person at the site said of the mains, as evidence; None for any other line."""
+    said = entry.text.partition(" ")[0]
+    spoken = entry.kind == "evidence" and said in ("mains_said", "no_mains_said")
+    return Evidence(said, entry.at, {"name": entry.who}) if spoken else None
 
 
 def expire(incident: Incident, now: float) -> Incident:

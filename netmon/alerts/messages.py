@@ -52,7 +52,7 @@ def render(
 ) -> Message:
     """The message of ``form`` long, short or sms. ``why`` tells the reader why he gets it (e-mail only).
 
-    ``special``: flapping or escalated, which have texts of their own.
+    ``special``: flapping, escalated or to_site, which have texts of their own.
     """
     scene = Scene(change.incident, state, words, config, contact, zone, now, detail != "full", answerable)
     kind = special or kind_of(change)
@@ -63,6 +63,8 @@ def render(
     title, body = mail(scene, kind, args, why)
     if form == "short":
         found = parts.lines(words.parts(f"chat.{kind}"), args)
+        if kind == "to_site":  # who sits there is asked what he sees, and needs neither evidence nor a map
+            return Message(title, "\n".join(found))
         if change.kind != "closed":
             found += parts.lines(words.parts("chat.rest"), args)
         return Message(title, "\n".join(found + _links(scene)))
@@ -300,6 +302,8 @@ def _calls(scene: Scene, kind: str) -> dict[str, str]:
         "call": call,
         "noc": noc,
         "answer": answer,
+        "hears": _flag(scene.answerable),
+        "one_way": _flag(not scene.answerable),
         "answers": words.text("word.answers", id=scene.incident.id) if scene.answerable and scene.incident.open else "",
         "urgent": _flag(bool(noc) and not scene.answerable),
         "at_tel": words.text("word.at_tel", phone=site.phone) if site else "",

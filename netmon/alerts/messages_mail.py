@@ -19,7 +19,7 @@ CLOSED = {
 }
 NO_CAUSE = {
     "redundancy", "degraded", "alarm", "silent", "fast", "gateway", "alert", "blind", "node_degraded", "flapping",
-    "escalated", "report",
+    "escalated", "report", "to_site",
 }  # fmt: skip
 STILL_WORKS = {"redundancy", "degraded", "alarm", "silent", "fast", "gateway", "alert", "node_degraded", "report"}
 

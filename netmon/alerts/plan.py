@@ -262,6 +262,8 @@ class _Planner:
 
     def _passed_on(self, chosen: Iterable[Reader], refused: set[str]) -> list[Reader]:
         """Those who cannot go and were told only because another could not, or did not."""
+        if not refused:
+            return []
         known = {reader.contact.id for reader in chosen}
         contacts = self.state.inventory.contacts.values()
         return [Reader(c, "backup") for c in contacts if c.name in refused and c.id not in known]

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from netmon.alerts import zns
 from netmon.alerts.brief import render_morning
 from netmon.alerts.handover import handover
-from netmon.alerts.messages import Message, render
+from netmon.alerts.messages import ASK_SITE, Message, kind_of, render
 from netmon.alerts.messages_digest import render_digest
-from netmon.alerts.messages_facts import Scene, Texts
+from netmon.alerts.messages_facts import FIELD_AUDIENCES, Scene, Texts
 from netmon.alerts.plan_people import Reader, why_text
 from netmon.alerts.plan_record import Record
 from netmon.alerts.plan_storm import Storm
@@ -41,6 +41,8 @@ class Writer:
         why = words.text("why.told") if told else why_text(reader, self.state.inventory, words)
 
         special = change if change in ("flapping", "escalated") else ""
+        if asks_site(incident, change, reader):
+            special = "to_site"
         news = Change("closed" if change == "closed" else "opened", incident, self.now)
 
         def text(channel: Channel) -> Message:
@@ -192,6 +194,13 @@ def _cuts_off(incident: Incident, state: State) -> bool:
     """Whether the fault may have taken netmon's own way to mail and chat with it."""
     node = state.inventory.nodes.get(incident.subject.id) if incident.subject.kind == "node" else None
     return incident.subject.kind == "netmon" or (node is not None and node.kind in ("core", "uplink"))
+
+
+def asks_site(incident: Incident, change: str, reader: Reader) -> bool:
+    """Whether the reader is no technician but sits where it happened, and can see what netmon cannot."""
+    clerk = reader.why == "site" and not FIELD_AUDIENCES & set(reader.contact.audiences)
+    unsure = incident.kind == "outage" and kind_of(Change("opened", incident, 0.0)) in ASK_SITE
+    return clerk and unsure and change == "opened"
 
 
 def form_of(channel: Channel) -> str:

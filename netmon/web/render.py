@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from netmon import counts
+from netmon.alerts.handling import said_of_mains
 from netmon.alerts.messages_facts import Texts
 from netmon.model import CONDITIONS, Evidence, Figure, Incident, TimelineEntry
 from netmon.sensor_means import SLOT_S
@@ -136,13 +137,12 @@ class Renderer:
 
     def happened(self, incident: Incident, entry: TimelineEntry) -> str:
         """What a line of the timeline says, in words: netmon keeps codes, independent of language. People's stay."""
-        said, _, how = entry.text.partition(" ")
-        if entry.kind == "evidence" and said in ("mains_said", "no_mains_said"):
-            return f"{self.evidence(Evidence(said, entry.at, {'name': entry.who}))} {how}".strip()
+        if (said := said_of_mains(entry)) is not None:
+            return f"{self.evidence(said)} {entry.text.partition(' ')[2]}".strip()
         if entry.who != "netmon":
             return f"{entry.who} {entry.text}".strip()
-        said, _, rule = entry.text.partition(" by ")
-        codes = said.split()
+        what, _, rule = entry.text.partition(" by ")
+        codes = what.split()
         if entry.kind == "evidence":
             known = {evidence.key: self.evidence(evidence) for evidence in incident.cause.evidence}
             return "; ".join(known.get(code) or self._alert_name(incident, code) for code in codes)

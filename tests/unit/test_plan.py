@@ -324,6 +324,22 @@ def test_nobody_is_forgotten_silently(contact: Contact, reason: str) -> None:
     assert reason in world.reasons(incident.id)
 
 
+def test_who_sits_at_the_site_is_asked_and_not_told_like_a_technician() -> None:
+    clerk = Contact("clerk", "Văn thư", "0904", channels=("sms",))
+    an = Contact("an", "An", "0901", audiences=("technician",), channels=("sms",))
+    world = World(clerk=clerk, an=an)
+    sites = world.state.inventory.sites
+    asked = {**sites, "bac1": replace(sites["bac1"], contacts=("clerk", "an"))}
+    world.state.inventory = replace(world.state.inventory, sites=asked)
+    incident = world.incident("bac1")
+    texts = {i.contact: i.body for i in world.step()}
+    assert texts["clerk"].startswith("Nho anh/chi tai bac 1 (Bac) xem giup: co dien khong")
+    assert f"So {incident.id}" in texts["clerk"]
+    assert texts["an"].startswith(f"{incident.id} MAT KET NOI, CHUA RO VI SAO")
+    world.close(incident)
+    assert all("DA CO LAI" in i.body for i in world.step(60))
+
+
 def test_reasons_for_silence() -> None:
     world = World(ops=Contact("ops", "Ops", audiences=("ops",), channels=("mail",)))
     poor = world.incident("bac1", kind="degraded", severity="warning")

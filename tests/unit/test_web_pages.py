@@ -454,3 +454,12 @@ def test_a_closed_incident_cannot_be_taken():
 
 def test_a_form_with_too_many_fields_is_refused():
     assert Stage().post("/incidents/1052/act", content="&".join(f"a{n}=1" for n in range(30))).status_code == 400
+
+
+def test_what_a_person_says_of_the_mains_is_told_in_words() -> None:
+    stage = Stage()
+    entry = TimelineEntry(wall_state.NOW, "evidence", "Anh An", "no_mains_said bot")
+    stage.state.incidents[1050] = replace(stage.state.incidents[1050], timeline=(entry,))
+    text = stage.get("/incidents/1050").text
+    assert "Anh An tại điểm báo mất điện lúc" in text
+    assert "no_mains_said" not in text
