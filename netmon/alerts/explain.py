@@ -128,11 +128,8 @@ class _Writer:
         yield from self._evidence(cause)
         yield from self._rejected(cause)
         for key in cause.missing:
-            yield self.say(
-                "missing",
-                what=self.words.text(f"missing.{key}"),
-                how=self.words.text(f"get.{key}", id=self.incident.id),
-            )
+            how = self._known(f"get.{key}", "–").replace("{id}", str(self.incident.id))
+            yield self.say("missing", what=self._known(f"missing.{key}", key), how=how)
 
     def _evidence(self, cause: Cause) -> Iterator[str]:
         kind = cause.kind

@@ -80,7 +80,7 @@ def readers(incident: Incident, state: State, resting: Collection[str] = ()) -> 
 def passed_over(
     incident: Incident, state: State, chosen: Iterable[str], resting: Collection[str]
 ) -> dict[str, list[str]]:
-    """Why each other contact is not told: ``off_duty`` | ``audience`` | ``area`` -> contacts."""
+    """Why each other contact is not told: ``off_duty`` | ``audience`` | ``area`` | ``owner`` -> contacts."""
     wanted, found = set(audiences(incident, state)), dict[str, list[str]]()
     would = {reader.contact.id for reader in readers(incident, state)}
     for contact in state.inventory.contacts.values():
@@ -89,7 +89,8 @@ def passed_over(
         if contact.id in would and contact.id in resting:
             why = "off_duty"
         else:
-            why = "area" if wanted & set(contact.audiences) else "audience"
+            mine = wanted & set(contact.audiences)
+            why = "owner" if mine == {"owner"} else "area" if mine else "audience"
         found.setdefault(why, []).append(contact.id)
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 from pydantic import BaseModel
 
 from netmon.alerts.brief import sentence
@@ -17,6 +17,8 @@ from netmon.web.context import Web
 
 router = APIRouter(prefix="/api/v1")
 Lang = Annotated[str, Query(description="language of the words")]
+Report = Annotated[Literal["handover", "morning"], Path(description="handover or morning")]
+SiteId = Annotated[str, Path(description="id of the site")]
 MISSING: dict[int | str, dict[str, Any]] = {
     404: {"description": "no such thing"},
     503: {"description": "netmon.db cannot be read"},
@@ -64,7 +66,7 @@ def report_sheet(web: Web, report: str, lang: str) -> Sheet:
 
 
 @router.get("/reports/{report}")
-async def report_of(request: Request, report: Literal["handover", "morning"], lang: Lang = "") -> SheetOut:
+async def report_of(request: Request, report: Report, lang: Lang = "") -> SheetOut:
     """The sheet for the change of shift, or the sentence of the morning to read out, as of now."""
     return sheet_out(report_sheet(request.app.state.web, report, lang))
 
@@ -76,7 +78,7 @@ async def explain_incident(request: Request, incident: int, lang: Lang = "") -> 
 
 
 @router.get("/sites/{site}/explain", responses=MISSING)
-async def explain_one_site(request: Request, site: str, lang: Lang = "") -> SheetOut:
+async def explain_one_site(request: Request, site: SiteId, lang: Lang = "") -> SheetOut:
     """Why there is, or is not, an incident or a message about a site now, and who would be told."""
     web: Web = request.app.state.web
     found = web.state.inventory.sites.get(site)

@@ -13,13 +13,14 @@ import pytest
 
 from netmon.alerts.brief import blind_s
 from netmon.alerts.explain import AGAINST, FOR, Attempt, Decision, Telling, explain
+from netmon.alerts.plan_people import passed_over
 from netmon.alerts.plan_record import others_of, others_text
 from netmon.alerts.reasons import PATTERNS, is_known
 from netmon.alerts.sheet import Sheet, bounded
 from netmon.alerts.silent_with import SilentWith
 from netmon.cli import main
 from netmon.history.store import KEEP_INTERVALS_S, Store, StoreError
-from netmon.model import CAUSES, Change, Contact, Incident, Roster, Subject, TimelineEntry, Verdict
+from netmon.model import CAUSES, AlertState, Cause, Change, Contact, Incident, Roster, Subject, TimelineEntry, Verdict
 from netmon.state import SensorView
 from netmon.words import load_words
 from tests.explain_cases import corrected, province, untold
@@ -141,6 +142,24 @@ def test_a_reason_of_another_version_is_shown_as_it_stands() -> None:
     telling = Telling((Decision(untold(1043, "moon", NOW, "moon:full")),))
     sheet = explain(OPEN["power"], telling, province(), VI, CONFIG, ZONE, NOW)
     assert "moon:full" in lines(sheet, "untold")
+
+
+def test_who_owns_another_sensor_is_told_so() -> None:
+    state = province()
+    people = {k: Contact(k, k, audiences=("owner",)) for k in ("lan", "mai")}
+    sensors = dict(state.inventory.sensors)
+    sensors["heat"] = replace(sensors["heat"], owner="lan")
+    state.inventory = replace(state.inventory, contacts=people, sensors=sensors)
+    incident = OPEN["alarm"]
+    key = incident.alerts[0]
+    state.alerts[key] = AlertState(*key, "critical", 1.0, 1.0, NOW, NOW, incident.subject, "owner", "now")
+    assert passed_over(incident, state, ["lan"], ()) == {"owner": ["mai"]}
+
+
+def test_what_another_version_missed_costs_nothing() -> None:
+    incident = replace(OPEN["unknown"], cause=Cause(missing=("moonlight", "ups"), rule="unknown_evidence"))
+    said = lines(explain(incident, Telling(), province(), VI, CONFIG, ZONE, NOW), "cause")
+    assert "Còn thiếu: moonlight. Cách có: –" in said and "trả lời 1043 5" in said
 
 
 def test_others_are_read_back_as_they_were_written() -> None:
