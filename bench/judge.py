@@ -11,6 +11,7 @@ from bench.ground import Cut, Outcome, Post
 from bench.report import percentile
 
 SLACK_S = 60.0  # after a repair: what a fault is still the reason of
+EARLY_S = 15.0  # an incident begins with the first unanswered probe: with a gap that the line was in when it was cut
 SERIOUS = ("outage", "redundancy")
 
 
@@ -86,10 +87,10 @@ def _false(cuts: Sequence[Cut], notes: Iterable[Note]) -> set[tuple[str, str]]:
     }
 
 
-def explained(cuts: Sequence[Cut], subject: str, since: float) -> bool:
+def explained(cuts: Sequence[Cut], subject: str, since: float, early_s: float = 1.0) -> bool:
     """Whether a fault at the subject, or of a node above it, was on when something was thought to be lost."""
     return any(
-        (subject == cut.subject or subject in cut.sites) and cut.began_at - 1 <= since <= cut.ended_at + SLACK_S
+        (subject == cut.subject or subject in cut.sites) and cut.began_at - early_s <= since <= cut.ended_at + SLACK_S
         for cut in cuts
     )
 
@@ -149,5 +150,6 @@ def false_incidents(found: Outcome) -> list[str]:
     return [
         f"{i.kind} {i.subject} {i.began_at:.0f}"
         for i in found.believed
-        if i.kind in SERIOUS and not explained(found.cuts, _place(found, i.subject_kind, i.subject), i.began_at)
+        if i.kind in SERIOUS
+        and not explained(found.cuts, _place(found, i.subject_kind, i.subject), i.began_at, EARLY_S)
     ]

@@ -139,8 +139,11 @@ def test_incidents_where_nothing_was_cut_are_false_whether_told_or_not(sample: I
         Believed(3, "degraded", "site", "x", T0 + 5, None),
         Believed(4, "outage", "site", "x", T0 + 5, None),
         Believed(5, "redundancy", "site", "s1", T0 + 999, None),
+        Believed(6, "outage", "site", "s1", T0 - 14, None),  # lost packets when it was cut
+        Believed(7, "outage", "site", "s1", T0 - 16, None),
     )
-    assert judge.false_incidents(found) == [f"outage x {T0 + 5:.0f}", f"redundancy s1 {T0 + 999:.0f}"]
+    false = [f"outage x {T0 + 5:.0f}", f"redundancy s1 {T0 + 999:.0f}", f"outage s1 {T0 - 16:.0f}"]
+    assert judge.false_incidents(found) == false
 
 
 def test_what_alertmanager_sends() -> None:
