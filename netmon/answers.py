@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from netmon import exposition
 from netmon.alerts.outside import Posted
@@ -41,6 +41,12 @@ class Answers:
     async def reload(self) -> list[Problem]:
         """Take a new configuration over, or say what is wrong with it."""
         return await self._app.reloader.reload()
+
+    async def pair(self, beat: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to the standby's beat. Raises ValueError."""
+        if not self._app.reloader.started.is_set():
+            raise Refused(503, "netmon is starting")
+        return await self._app.pair.answer(beat)
 
     def page(self) -> bytes:
         """The text of /metrics."""

@@ -46,6 +46,7 @@ from netmon.influx_lines import Network
 from netmon.inventory import Loaded
 from netmon.metrics import SelfMetrics
 from netmon.outside_intake import OutsideIntake
+from netmon.pair import Pair, first_number
 from netmon.pipeline import KEEP_CLOSED_S, Pipeline
 from netmon.polls import Polls
 from netmon.reload import Reloader
@@ -130,8 +131,9 @@ class App:
         config, folder = self.config, Path(self.config.state_dir)
         self.store = Store(folder / "netmon.db")
         stack.push_async_callback(self.store.close)
-        await self.store.open(self.clock.now())
-        self.state.health.gaps = tuple(self.store.gaps)
+        health = self.state.health
+        await self.store.open(health.started_at)
+        health.gaps, health.off_since = tuple(self.store.gaps), self.store.last_heartbeat
         self.samples = LineSamples(self.store)
         self.means = SensorMeans(self.store, ZoneInfo(config.timezone))
         sinks = ("influx",) if config.influx.url else ()
@@ -144,8 +146,10 @@ class App:
             stack.push_async_callback(self._stop_influx, self.influx)
         self.network = Network() if config.influx.url and config.influx.network else None
         contacts = lambda: self.state.inventory.contacts  # noqa: E731
-        self.notifier = Notifier(config, self.store, self.clock, contacts, self._count_message)
-        await self.notifier.start()
+        self.pair = Pair(self)
+        number = lambda n: found.number if (found := self.state.incidents.get(n)) else n  # noqa: E731
+        self.notifier = Notifier(config, self.store, self.clock, contacts, self._count_message, number_of=number)
+        await self.notifier.start(anew=self.pair.role != "alone")
         stack.push_async_callback(self._close_notifier)
 
     async def _start_judging(self, stack: contextlib.AsyncExitStack) -> None:
@@ -163,7 +167,7 @@ class App:
             config,
             self.clock,
             Evaluator(rules, found),
-            Book(config, remembered, await self.store.next_incident_id()),
+            Book(config, remembered, *first_number(config, await self.store.next_incident_id())),
             poll_now=lambda device: self.scheduler.poll_now(device),
             broker_connected=self.broker_connected,
         )
@@ -177,7 +181,8 @@ class App:
         self.outside = OutsideIntake(self.pipeline, self.store, self.clock, [rule.alert for rule in rules])
         await self.outside.load()
         theirs = self.outside.is_from_outside
-        incidents = lambda: [i for i in self.state.incidents.values() if not theirs(i)]  # noqa: E731
+        known = self.state.incidents
+        incidents = lambda: [i for i in known.values() if self.pair.in_charge and not theirs(i)]  # noqa: E731
         self.feed = AlertmanagerFeed(config, self.clock, incidents, self.steps.describe, self._count_message)
 
     async def _start_web(self, stack: contextlib.AsyncExitStack) -> None:
@@ -231,6 +236,7 @@ class App:
             self.prober.check_now,
             look,
             lambda channel, what: self.self_metrics.replies.labels(channel, what).inc(),
+            in_charge=lambda: self.pair.in_charge,
         )
         stack.push_async_callback(self.replies.close)
         await self.replies.start()
@@ -238,6 +244,8 @@ class App:
         self._spawn("steps", self.steps.run())
         self._spawn("housekeeping", self.housekeeping.run())
         self._spawn("collector", collect_rarely())
+        self._spawn("pair", self.pair.run())
+        stack.callback(self.pair.close)
         self._spawn("alertmanager feed", self.feed.run())
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -260,6 +268,7 @@ class App:
 
     def _count_message(self, channel: str, result: str) -> None:
         self.self_metrics.notifications.labels(channel, result).inc()
+        self.pair.wake()  # what was told, the other daemon of a pair is to know at once
 
     def broker_connected(self) -> bool | None:
         if not self.config.mqtt.host:
@@ -283,6 +292,7 @@ class App:
         if not self.reloader.started.is_set():
             return  # it could not start: nothing was seen that could be judged
         await self.steps.step()
+        await self.steps.last_word()
         await self.housekeeping.save_rest()
 
     # --- signals -----------------------------------------------------------------------------------------------------

@@ -278,6 +278,9 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--site", default="", metavar="ID", help="list: only this site")
     sub = add("rules", commands.rules, "work with the alert rules", "netmon rules export")
     sub.add_argument("action", choices=("export", "list"), help="write them for Prometheus, or list them")
+    sub.add_argument(
+        "--watcher", action="store_true", help="export: rules for a Prometheus on another host, which watches netmon"
+    )
     sub.add_argument("--output", default="", metavar="FILE", help="file to write ('-': standard output)")
     sub = add(
         "inventory", commands.inventory, "work with the inventory", "netmon inventory import sites.csv --output new/"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from netmon import importer
 from netmon.acl import COMMAND, encode_acl
-from netmon.alerts.catalog import export, load_catalog
+from netmon.alerts.catalog import export, export_watcher, load_catalog
 from netmon.api_client import ApiClient
 from netmon.clock import Clock
 from netmon.collectors.snmp import profiles as snmp_profiles
@@ -200,13 +200,13 @@ def rules(args: argparse.Namespace) -> int:
         for rule in catalogue:
             print(f"{rule.alert}\t{rule.severity}\t{rule.gauge} {rule.op} {rule.threshold:g}\t{rule.summary['en']}")
         return GOOD
-    text = export(catalogue)
-    if args.output == "-":
+    text = export_watcher() if args.watcher else export(catalogue)
+    if args.output == "-" or (args.watcher and not args.output):
         sys.stdout.write(text)
         return GOOD
     target = Path(args.output) if args.output else RULES_FILE
     target.write_text(text, encoding="utf-8")
-    print(f"wrote {target}: {len(catalogue)} rules")
+    print(f"wrote {target}: {text.count('- alert: ')} rules")
     return GOOD
 
 

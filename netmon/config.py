@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from netmon.model import ProbeKind, Secret
 
@@ -118,6 +119,7 @@ class AlertConfig:
     escalate_node_s: float = 600.0  # nobody has taken it; 0 = never
     escalate_s: float = 1800.0
     office_hours: str = "07:00-17:00"  # alerts with tell `hours` wait for them
+    heartbeat: tuple[str, ...] = ()  # when a message tells that netmon runs, such as "07:00" and "19:00"
     morning: str = "07:15"  # the brief, with what is told once a day; "" = none
     handover: bool = False  # the sheet for the change of shift goes to who leaves and who begins
     thresholds: Mapping[str, float] = field(default_factory=dict)  # alertname -> limit, over the catalogue
@@ -182,11 +184,23 @@ class NotifyConfig:
     """Channels and how sending is paced."""
 
     enabled: bool = True
+    role: Literal["alone", "primary", "standby"] = "alone"  # of a pair on the same sites one sends
     channels: Mapping[str, Channel] = field(default_factory=dict)
     retry_s: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0)
     noc_phone: str = ""
     zalo: ZaloConfig = field(default_factory=ZaloConfig)
     mailbox: MailboxConfig = field(default_factory=MailboxConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class PairConfig:
+    """The other daemon on the same sites (docs/explanation/pair.md). Both need the same values, but for ``url``."""
+
+    url: str = ""  # of the primary; the standby's only
+    token: Secret | None = None
+    ca_file: str = ""
+    interval_s: float = 10.0
+    missed: int = 3  # so many beats without an answer, and the standby tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,4 +234,5 @@ class Config:
     history: HistoryConfig = field(default_factory=HistoryConfig)
     alerts: AlertConfig = field(default_factory=AlertConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
+    pair: PairConfig = field(default_factory=PairConfig)
     web: WebConfig = field(default_factory=WebConfig)

@@ -38,7 +38,7 @@ class Desk:
 
     async def find(self, number: int) -> Incident | None:
         """An incident of any age."""
-        return self._state.incidents.get(number) or await self._store.incident(number)
+        return self._state.incident(number) or await self._store.incident(number)
 
     async def telling(self, number: int) -> Telling:
         """What was decided about telling of an incident, and what came of it. Raises StoreError."""

@@ -62,6 +62,7 @@ class Housekeeping:
         self._app.pipeline.close_means()
         await self._save_samples()
         await self._save_views()
+        await self._app.store.heartbeat(self._app.clock.now())  # until now everything was seen
 
     async def _tidy(self, now: float) -> bool:
         """Drop what is too old; False if there is more of it for the next time."""

@@ -526,12 +526,18 @@ class Incident:
     acked_until: float | None = None  # then nobody is on it any more, and it escalates again
     assigned_to: str = ""  # contact id
     ticket: Ticket | None = None
+    told_as: int = 0  # the number that people know it by, where the other daemon of a pair told them; 0 = its id
     tell_at: float = 0.0  # not told before this time; closed before it: a blip, counted and never told
     timeline: tuple[TimelineEntry, ...] = ()
 
     @property
     def open(self) -> bool:
         return self.closed_at is None
+
+    @property
+    def number(self) -> int:
+        """What people call it."""
+        return self.told_as or self.id
 
     @property
     def ended_at(self) -> float | None:

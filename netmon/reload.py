@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Parts of the configuration that are read once, at the start.
-FIXED = ("state_dir", "probe", "snmp", "traps", "mqtt", "influx", "web", "timezone", "language")
+FIXED = ("state_dir", "probe", "snmp", "traps", "mqtt", "influx", "pair", "web", "timezone", "language")
 
 
 class _Next(NamedTuple):
@@ -91,9 +91,11 @@ class Reloader:
         inventory = loaded.inventory
         fixed = {name: getattr(app.config, name) for name in FIXED}
         later = [name for name in FIXED if getattr(loaded.config, name) != fixed[name]]
+        later += ["notify.role"] if loaded.config.notify.role != app.pair.role else []
         if later:
             log.warning("changes that need a restart keys=%s", ",".join(later))
-        app.config = dataclasses.replace(loaded.config, **fixed)
+        notify = dataclasses.replace(loaded.config.notify, role=app.pair.role)
+        app.config = dataclasses.replace(loaded.config, **fixed, notify=notify)
         app.topology = following.topology
         app.pipeline.fold.set_inventory(inventory, app.topology)
         app.pipeline.set_inventory(app.topology, app.config)

@@ -70,11 +70,13 @@ class Replies:
         poll: Callable[[str], None],
         count: Callable[[str, str], None],
         drill: Callable[[Contact, Asked], str | None] = lambda contact, asked: None,
+        in_charge: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``in_charge``: whether this daemon of a pair answers what both read."""
         self._config, self._state, self._words = config, state, words
         self._book, self._desk, self._ways, self._clock = book, desk, ways, clock
         self._probe, self._poll, self._count = probe, poll, count
-        self.drill = drill
+        self.drill, self._in_charge = drill, in_charge
         self._listeners: list[Listener] = []
         self._helped: dict[str, float] = {}
         self._buckets: dict[str, Bucket] = {}
@@ -273,6 +275,8 @@ class Replies:
         return next((c for c in channels.values() if c.kind == "apprise" and c.form == "long" and c.replies), None)
 
     def _answer(self, contact: Contact, reply: Reply, text: str, asked: Asked) -> None:
+        if reply.channel == inbox_mail.NAME and not self._in_charge():
+            return  # both of a pair read the mailbox, and do what is asked; one answers
         channel, now = self._way_back(reply), self._clock.mono()
         bucket = self._buckets.setdefault(contact.id, Bucket(ANSWERS_PER_MINUTE, ANSWERS_AT_ONCE, now))
         if channel is None or bucket.take(now) > 0:

@@ -34,6 +34,9 @@ class SelfReport:
         health.broker_connected = app.broker_connected()
         health.influx_ok = app.influx.ok if app.influx else None
         figures = [
+            Figure("netmon_heartbeat_timestamp_seconds", (), health.evaluated_at),
+            Figure("netmon_in_charge", (), float(app.config.notify.enabled and app.pair.in_charge)),
+            Figure("netmon_pair_info", labels(role=app.pair.role), 1.0),
             Figure("netmon_loop_hold_seconds", (), self.meter.worst_s()),
             Figure("netmon_spool_bytes", (), spool.bytes),
             Figure("netmon_spool_used_ratio", (), spool.used_ratio),
@@ -42,6 +45,9 @@ class SelfReport:
             Figure("netmon_config_info", labels(hash=health.config_hash), 1.0),
             Figure("netmon_build_info", labels(version=VERSION, python=platform.python_version()), 1.0),
         ]
+        if app.pair.peer_up is not None:
+            peer = "standby" if app.pair.role == "primary" else "primary"
+            figures.append(Figure("netmon_pair_peer_up", labels(peer=peer), float(app.pair.peer_up)))
         if app.traps.listening:
             figures.append(Figure("netmon_trap_unknown_senders", (), app.traps.unknown_senders))
         if health.broker_connected is not None:

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from netmon.addresses import AllowList, parse_listen, parse_pair
 from netmon.alerts import zns
-from netmon.config import Channel, Config, NotifyConfig, Parameter
+from netmon.config import Channel, Config, MqttConfig, NotifyConfig, PairConfig, Parameter
 from netmon.model import Secret
 from netmon.secrets_load import Secrets, harmless_header, harmless_server, harmless_url
 from netmon.yamlfile import Entry
@@ -60,6 +60,8 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "MqttConfig.commit_interval_s": (0.001, 10),
     "MqttConfig.receive_maximum": (1, 32_768),  # half of the packet ids: intake.Seen
     "MqttConfig.queue_size": (1, 10_000_000),
+    "PairConfig.interval_s": (0.2, 60),
+    "PairConfig.missed": (2, 100),
     "InfluxConfig.batch": (1, 100_000),
     "InfluxConfig.interval_s": (0.1, 3600),
     "InfluxConfig.spool_max_bytes": (1_000_000, 1e12),
@@ -80,6 +82,8 @@ _PATTERNS = {
     "ZaloConfig.token_url": (re.compile(r"https?://\S+"), "a URL begins with https://"),
     "AlertConfig.morning": (re.compile(f"({_CLOCK})?"), 'write it as "07:15", or "" for none'),
 }
+# What each text of a list looks like.
+_EACH = {"heartbeat": (re.compile(_CLOCK), 'write each as "07:00"')}
 _FILES = ("ca_file", "cert_file", "key_file")
 _ONLY = dict.fromkeys(("method", "headers", "body", "success"), "http") | {
     "template": "zns",
@@ -123,6 +127,7 @@ class Settings:
         self._check_listen(values["traps"].listen)
         self._check_zalo(values["notify"])
         self._check_replies(values["notify"])
+        self._check_pair(values["notify"].role, values["pair"], values["mqtt"])
         return Config(**values)
 
     def _fields(self, cls: type, entry: Entry, skip: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -165,7 +170,7 @@ class Settings:
 
     def _collection(self, name: str, key: str, entry: Entry, default: Any, hint: Any) -> Any:
         if hint == tuple[str, ...]:
-            return entry.texts(key) or default
+            return self._texts(entry, key, name) or default
         if hint == tuple[float, ...]:
             return self._durations(entry, key) or default
         nested = entry.entry(key)
@@ -180,6 +185,13 @@ class Settings:
         if hint == Mapping[str, float]:
             return {k: nested.number(k) or 0.0 for k in nested.names()}
         return self._prefixes(nested)
+
+    def _texts(self, entry: Entry, key: str, name: str) -> tuple[str, ...]:
+        found = entry.texts(key)
+        for text in found:
+            if name in _EACH and not _EACH[name][0].fullmatch(text):
+                entry.problem(key, f'"{key}" cannot hold "{text}"', _EACH[name][1])
+        return found
 
     def _durations(self, entry: Entry, key: str) -> tuple[float, ...]:
         found = []
@@ -278,6 +290,24 @@ class Settings:
         except ValueError as error:
             allowed = 'allowed: such as "127.0.0.1:10162" or "[::]:10162"'
             self.places["traps"].problem("listen", f'"listen": {error}', allowed)
+
+    def _check_pair(self, role: str, pair: PairConfig, mqtt: MqttConfig) -> None:
+        place = self.places.get("pair", self.root)
+        if role == "alone":
+            if pair.url or pair.token:
+                place.problem("", '"pair" needs "notify.role"', 'allowed: "primary", "standby"')
+            return
+        if pair.token is None:
+            place.problem("token", f'"pair.token" is missing: the {role} needs it', "allowed: the same for both")
+        if role == "standby" and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", pair.url):
+            place.problem(
+                "url", f'"pair.url" cannot be "{pair.url}"', 'allowed: such as "https://noc-1.example.vn:9808"'
+            )
+        if role == "standby" and mqtt.host and mqtt.client_id == MqttConfig().client_id:
+            allowed = "allowed: a name of its own, as a broker keeps one connection for each"
+            self.places["mqtt"].problem("client_id", '"client_id" of the standby is that of the primary', allowed)
+        if role == "primary" and pair.url:
+            place.problem("url", '"pair.url" is the standby\'s: the primary is asked and asks nobody')
 
     def _check_targets(self, entries: tuple[str, ...]) -> None:
         for entry in entries:

@@ -167,6 +167,8 @@ class Health:
     influx_ok: bool | None = None
     gaps: tuple[tuple[float, float], ...] = ()  # when no daemon ran, of late
     evaluated_at: float = 0.0  # when verdicts were last judged; pages and /-/healthy tell when this stops
+    relieved: bool = False  # the other daemon of a pair told people meanwhile: this start needs no digest
+    off_since: float = 0.0  # the last sign of life before this start; 0 = the first start of all
 
 
 @dataclass(slots=True)
@@ -184,10 +186,18 @@ class State:
     incidents: dict[int, Incident] = field(default_factory=dict)  # open ones and those closed lately
     plans: Plans = field(init=False)  # planned works and silences
     outside: dict[tuple[str, Labels], str] = field(default_factory=dict)  # alerts of others -> what each says of itself
+    also_known: Mapping[int, int] = field(default_factory=dict)  # numbers of the pair's other daemon -> ours
     said: dict[str, Said] = field(default_factory=dict)  # site -> the latest answer
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))  # traps, the oldest first
     health: Health = field(default_factory=Health)
     revision: int = 0  # grows with every change that a page would show
+
+    def incident(self, number: int) -> Incident | None:
+        """An incident by its number, or by the one that people know it by."""
+        return self.incidents.get(number) or self.incidents.get(self.also_known.get(number, 0)) or self._told_as(number)
+
+    def _told_as(self, number: int) -> Incident | None:
+        return next((i for i in self.incidents.values() if i.told_as == number), None)
 
     def __post_init__(self) -> None:
         self.plans = Plans(Topology(self.inventory))

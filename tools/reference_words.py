@@ -89,12 +89,21 @@ SETTINGS = {
     "alerts.office_hours": "Alerts with tell `hours` wait for these local hours.",
     "alerts.handover": "Send the sheet for the change of shift, by mail and chat, to who leaves and who begins when a "
     "roster's turn changes.",
+    "alerts.heartbeat": 'Local times, such as `["07:00", "19:00"]`, at which a message tells the NOC and who operates '
+    "netmon that it runs; who misses it knows that it does not. None: no such message.",
     "alerts.morning": "Local time of the brief by mail and chat to the NOC: the state in one sentence, what is down, "
     'and what is told once a day. `""`: none.',
     "alerts.thresholds": "Limits of alerts for the whole network, over the catalogue's; see [alerts](alerts.md).",
     "notify.enabled": "`false`: nothing is sent to anybody.",
     "notify.channels": "Ways to people, see below.",
     "notify.retry": "Times between the attempts to send one message.",
+    "notify.role": "Of two daemons on the same sites one sends: the `primary`, and while that cannot, the `standby`. "
+    "A new value needs a restart. See [pair](../how-to/pair.md).",
+    "pair.url": "Where the standby finds the primary: its HTTP port. The primary has none.",
+    "pair.token": "What the standby shows; the same for both.",
+    "pair.ca_file": "Certificates that the primary's is checked against (`https`). None: those of the system.",
+    "pair.interval": "Longest time between two beats; the same for both.",
+    "pair.missed": "After so many intervals without a good answer the standby tells; the same for both.",
     "notify.noc_phone": "Number of the NOC, in messages that say whom to call.",
     "notify.mailbox.host": "Server with the letters that answer netmon's, IMAP over TLS. None: none are read.",
     "notify.mailbox.port": "Its port.",

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from netmon.alerts.rules import COMPARE, THRESHOLD_BY, Rule
+from netmon.alerts.watcher import watcher_rules
 from netmon.model import labels
 
 KEYS = {
@@ -113,5 +114,14 @@ def _prometheus_rule(rule: Rule, annotations: bool) -> dict[str, Any]:
 def export(rules: Iterable[Rule]) -> str:
     """Text of the Prometheus rule file that `netmon rules export` writes."""
     head = "# Written by `netmon rules export` from netmon/alerts/catalog.yml: edit that, not this.\n"
-    body: str = yaml.safe_dump(prometheus_rules(list(rules)), allow_unicode=True, sort_keys=False, width=120)
-    return head + body
+    return head + _yaml(prometheus_rules(list(rules)))
+
+
+def export_watcher() -> str:
+    """Text of the rule file for a Prometheus on another host, which watches netmon."""
+    return "# Written by `netmon rules export --watcher`: for a Prometheus on another host.\n" + _yaml(watcher_rules())
+
+
+def _yaml(tree: Mapping[str, Any]) -> str:
+    text: str = yaml.safe_dump(tree, allow_unicode=True, sort_keys=False, width=120)
+    return text

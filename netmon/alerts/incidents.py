@@ -42,9 +42,9 @@ EXPLAIN_EVERY_S = 2.0  # evidence comes with polls, seconds apart; in a storm hu
 class Book:
     """All open incidents, and closed ones that may still come back. ``open_incidents`` may hold closed ones too."""
 
-    def __init__(self, config: Config, open_incidents: Iterable[Incident], next_id: int) -> None:
+    def __init__(self, config: Config, open_incidents: Iterable[Incident], next_id: int, id_step: int = 1) -> None:
         self.config = config
-        self.ledger = Ledger(config, open_incidents, next_id)
+        self.ledger = Ledger(config, open_incidents, next_id, id_step)
         self.witness = Witness()
         self._alerts = AlertIncidents(self.ledger)
         self._explained: dict[int, float] = {}

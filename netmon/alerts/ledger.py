@@ -14,8 +14,8 @@ from netmon.state import State
 class Ledger:
     """``begin`` a step, ``change`` incidents, ``end`` it: one change per incident, the weightiest."""
 
-    def __init__(self, config: Config, incidents: Iterable[Incident], next_id: int) -> None:
-        self.config = config
+    def __init__(self, config: Config, incidents: Iterable[Incident], next_id: int, id_step: int = 1) -> None:
+        self.config, self._id_step = config, id_step
         self.open: dict[int, Incident] = {}
         self.closed: dict[int, Incident] = {}  # those that may come back
         self.now = 0.0
@@ -43,7 +43,7 @@ class Ledger:
 
     def take_id(self) -> int:
         taken = self._next_id
-        self._next_id += 1
+        self._next_id += self._id_step
         return taken
 
     def condition_of(self, subject: Subject) -> Incident | None:

@@ -80,7 +80,7 @@ def summaries(
     for language, texts in words.items():
         scene = Scene(incident, state, texts, config, Contact("", ""), zone, now)
         kind = kind_of(change)
-        line = subject(scene, kind, arguments(scene, kind)).removeprefix(f"[netmon {incident.id}] ")
+        line = subject(scene, kind, arguments(scene, kind)).removeprefix(f"[netmon {incident.number}] ")
         found["summary" if language == "vi" else f"summary_{language}"] = line
         found["name"] = scene.where(short=False)
     return found
@@ -150,7 +150,7 @@ def arguments(scene: Scene, kind: str) -> Mapping[str, str]:
     ended = incident.good_since or incident.closed_at or scene.now
     back = incident.closed_at is not None
     args: dict[str, str] = {
-        "id": str(incident.id),
+        "id": str(incident.number),
         "where": scene.where(short=False),
         "node": scene.node_phrase(short=False),
         "NODE": scene.node_phrase(short=False, capitals=True),
@@ -304,7 +304,9 @@ def _calls(scene: Scene, kind: str) -> dict[str, str]:
         "answer": answer,
         "hears": _flag(scene.answerable),
         "one_way": _flag(not scene.answerable),
-        "answers": words.text("word.answers", id=scene.incident.id) if scene.answerable and scene.incident.open else "",
+        "answers": words.text("word.answers", id=scene.incident.number)
+        if scene.answerable and scene.incident.open
+        else "",
         "urgent": _flag(bool(noc) and not scene.answerable),
         "at_tel": words.text("word.at_tel", phone=site.phone) if site else "",
     }
@@ -315,7 +317,7 @@ def _answer(scene: Scene, kind: str) -> str:
     if not scene.answerable or (not scene.incident.open and kind != "node_back"):
         return ""
     key = {"node_back": "answer_list"}.get(kind, "answer_mains" if kind in MAINS_ASKED else "answer")
-    return scene.words.text(f"sms.{key}", id=scene.incident.id)
+    return scene.words.text(f"sms.{key}", id=scene.incident.number)
 
 
 def _advice(scene: Scene, kind: str, args: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from netmon.vietnamese import sort_key
 
 MOST_ITEMS = 60
 MOST_NAMES = 8
+SHORT_S = 30.0  # without netmon: a restart
 BY_LETTER = {"power": "a", "line": "b", "upstream": "b", "unknown": "c"}
 
 
@@ -43,6 +44,8 @@ def render_digest(
     lost = [s for s in state.inventory.sites if _lost(state, s)]
     here = [s for s in lost if not contact.areas or state.inventory.sites[s].area in contact.areas]
     causes = _by_cause(state, lost)
+    off_since = state.health.off_since
+    off_s = state.health.started_at - off_since if off_since else 0.0
     noc = "" if "noc" in contact.audiences else config.notify.noc_phone
     args = {
         "t_now": blank.time(now),
@@ -50,6 +53,8 @@ def render_digest(
         "storm": "1" if storm.kind == "storm" else "",
         "started": "1" if storm.kind == "started" else "",
         "quiet": "1" if storm.kind == "quiet" else "",
+        "t_off": blank.time(off_since) if off_s >= SHORT_S else "",
+        "off": blank.duration(off_s) if off_s >= SHORT_S else "",
         "k": str(len(lost)),
         "n": str(len(state.inventory.sites)),
         "up": str(sum(1 for _, change in changes if change == "closed")),
@@ -124,7 +129,7 @@ def incident_list(
         view = scene(incident)
         when = view.time(incident.began_at)
         cause = view.cause(incident.cause)
-        item = words.text("mail.list_item", id=incident.id, where=view.where(short=False), cause=cause, t=when)
+        item = words.text("mail.list_item", id=incident.number, where=view.where(short=False), cause=cause, t=when)
         lines.append(f"- {item}")
     if len(incidents) > MOST_ITEMS:
         lines.append(f"- {words.text('mail.list_more', count=len(incidents) - MOST_ITEMS)}")

@@ -43,11 +43,13 @@ class Notifier:
         contacts: Callable[[], Mapping[str, Contact]],
         on_result: Callable[[str, str], None] = lambda channel, result: None,
         max_waiting: int = MAX_WAITING,
+        number_of: Callable[[int], int] = lambda incident: incident,
     ) -> None:
+        """``number_of``: what people call an incident; its mails are one thread."""
         self._config, self._store, self._clock = config, store, clock
         self.ways = Ways(config)
         self._contacts, self._on_result = contacts, on_result
-        self._max_waiting = max_waiting
+        self._max_waiting, self._number_of = max_waiting, number_of
         self._due: list[tuple[float, int, Intent]] = []
         self._pushed = 0
         self._busy: set[str] = set()
@@ -73,18 +75,30 @@ class Notifier:
     def set_config(self, config: Config) -> None:
         self._config = self.ways.config = config
 
-    async def start(self) -> None:
-        """Begin to send, first what an earlier run left unsent."""
+    async def start(self, *, anew: bool = False) -> None:
+        """Begin to send, first what an earlier run left unsent. ``anew``: that is decided anew, as another daemon may
+        have told it meanwhile."""
         self.record.add(await self._store.recent_intents(self._clock.now() - RECORD_S))
-        left = await self._store.pending_intents()
+        left = await self._outdated(await self._store.pending_intents())
         if left:
             log.info("messages left by an earlier run count=%d", len(left))
-        self.submit(left)
+        self.record.add(left)
+        if anew:
+            await self._forget()
+        else:
+            self.submit(left)
         self._task = asyncio.create_task(self._dispatch(), name="notifier")
 
-    async def close(self, drain_s: float) -> None:
-        """Send what is due, at most for ``drain_s``; the rest stays pending for the next start."""
-        deadline = self._clock.mono() + drain_s
+    async def _outdated(self, left: list[Intent]) -> list[Intent]:
+        """Without the last word before a stop that could not be sent: netmon runs again, and its digest says so."""
+        late = [i for i in left if i.change == "last_word"]
+        if late:
+            await self._record(*((replace(i, state="suppressed", reason="late:netmon runs again"), "") for i in late))
+        return [i for i in left if i.change != "last_word"]
+
+    async def idle(self, within_s: float) -> None:
+        """Until all that is due has been sent, at most for so long."""
+        deadline = self._clock.mono() + within_s
         while self._ready() or self._attempts:
             left = deadline - self._clock.mono()
             if left <= 0:
@@ -93,6 +107,21 @@ class Notifier:
                 await asyncio.wait(self._attempts, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             else:
                 await asyncio.sleep(0.01)
+
+    async def withdraw(self) -> None:
+        """What is not sent yet is another daemon's now; what is on its way goes out."""
+        self._due.clear()
+        await self._forget()
+
+    async def _forget(self) -> None:
+        away = {task.get_name() for task in self._attempts}
+        unsent = [i for i in self.record.unsent() if f"message {i.id}" not in away]
+        self.record.forget(unsent)
+        await self._store.drop_intents([i.id for i in unsent])
+
+    async def close(self, drain_s: float) -> None:
+        """Send what is due, at most for ``drain_s``; the rest stays pending for the next start."""
+        await self.idle(drain_s)
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -201,7 +230,8 @@ class Notifier:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(ATTEMPT_S):
-                await loop.run_in_executor(self._threads, self.ways.send, channel, outgoing(intent, contact))
+                message = outgoing(intent, contact, self._number_of(intent.incident))
+                await loop.run_in_executor(self._threads, self.ways.send, channel, message)
         except TimeoutError:
             raise CollectError("timeout", f"channel {channel.name}: no end within {ATTEMPT_S:.0f} s") from None
 

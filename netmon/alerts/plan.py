@@ -17,18 +17,19 @@ same decisions come out again, with the same ids, so nothing is lost and nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from netmon.alerts.handling import unable
 from netmon.alerts.hours import at_time, window
 from netmon.alerts.joining import place_of
 from netmon.alerts.messages_facts import Texts
+from netmon.alerts.plan_own import alive
 from netmon.alerts.plan_people import Reader, readers
-from netmon.alerts.plan_record import DIGEST, DUPLICATE, Record
+from netmon.alerts.plan_record import DIGEST, Record
 from netmon.alerts.plan_storm import Storm, storm_lasts, storm_of
 from netmon.alerts.plan_untold import Untold
-from netmon.alerts.plan_write import Writer
+from netmon.alerts.plan_write import Writer, keep
 from netmon.alerts.planned import due_at
 from netmon.alerts.roster import latest_change, off_duty
 from netmon.config import Config
@@ -96,6 +97,7 @@ class _Planner:
             self._group(contact, news.get(contact, []))
         self._escalate()
         self._morning()
+        self._keep(alive(self.state, self.record, self.writer))
         self._handover()
         self.untold.finish(self.incidents, self.readers, self.state, self.resting)
 
@@ -355,11 +357,7 @@ class _Planner:
 
     def _keep(self, intents: Iterable[Intent]) -> None:
         """Add messages; one that goes to an address that gets the same news already is a duplicate."""
-        for intent in intents:
-            same = next((i for i in self.found.values() if _same_place(i, intent)), None)
-            if same is not None and intent.state in ("pending", "standby"):
-                intent = replace(intent, state="suppressed", reason=f"{DUPLICATE}{same.id}")
-            self.found.setdefault(intent.id, intent)
+        keep(self.found, intents)
 
 
 def stage(incident: Incident) -> str:
@@ -374,9 +372,3 @@ def _rank(text: str) -> int:
 
 def _alone(incident: Incident) -> bool:
     return incident.subject.kind in ("node", "netmon")
-
-
-def _same_place(a: Intent, b: Intent) -> bool:
-    where = (a.incident, a.change, a.channel, a.address) == (b.incident, b.change, b.channel, b.address)
-    same = where and (a.incident or a.stage == b.stage)  # a brief and a digest are two things
-    return bool(same) and a.id != b.id and a.state == "pending" and bool(b.channel)

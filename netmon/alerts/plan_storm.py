@@ -107,7 +107,7 @@ def _start(
 ) -> Storm | None:
     """What the start of netmon means for this reader; None when it is past."""
     started_at = state.health.started_at
-    if now - started_at >= START_UNTIL_S:
+    if now - started_at >= START_UNTIL_S or state.health.relieved:
         return None
     past = [d for d in record.digests(contact.id) if d.stage.startswith("started ")]
     if any(float(d.stage.split()[1]) >= int(started_at) for d in past):
@@ -116,6 +116,7 @@ def _start(
         return Storm("hold", 0, started_at, started_at + START_S)
     before = any(incident.began_at < started_at + START_S for incident, _ in news)
     again = any(d.created_at > now - QUIET_S for d in past)  # started twice within minutes, and nothing new to say
-    if before or ("noc" in contact.audiences and not again):
+    joins = record.last_word(contact.id) > max((d.created_at for d in past), default=0.0)  # "when it runs again"
+    if before or joins or ("noc" in contact.audiences and not again):
         return Storm("started", 0, started_at)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,8 +13,9 @@ from netmon.alerts.handover import handover
 from netmon.alerts.messages import ASK_SITE, Message, kind_of, render
 from netmon.alerts.messages_digest import render_digest
 from netmon.alerts.messages_facts import FIELD_AUDIENCES, Scene, Texts
+from netmon.alerts.own_news import OwnKind, render_own
 from netmon.alerts.plan_people import Reader, why_text
-from netmon.alerts.plan_record import Record
+from netmon.alerts.plan_record import DUPLICATE, Record
 from netmon.alerts.plan_storm import Storm
 from netmon.alerts.roster import duties
 from netmon.config import Channel, Config
@@ -130,11 +132,40 @@ class Writer:
 
     def _no_sms(self, intents: Iterable[Intent]) -> list[Intent]:
         channels = self.config.notify.channels
-        return [
-            i
-            for i in intents
-            if i.channel in channels and form_of(channels[i.channel]) != "sms" and channels[i.channel].kind != "zns"
-        ]  # each message of a template is paid for
+        return [i for i in self._free(intents) if i.channel in channels and form_of(channels[i.channel]) != "sms"]
+
+    def own(
+        self,
+        contact: Contact,
+        kind: OwnKind,
+        key: str,
+        facts: Mapping[str, float | str],
+        open_now: Sequence[Incident],
+    ) -> list[Intent]:
+        """What netmon says of itself."""
+        words = self.words(contact)
+
+        def text(channel: Channel) -> Message:
+            return render_own(
+                kind,
+                facts,
+                open_now,
+                self.state,
+                words,
+                self.config,
+                form_of(channel),
+                contact,
+                zone=self.zone,
+                now=self.now,
+            )
+
+        intents = self._intents(contact, key, 0, kind, "", f"own news:{kind}", text)
+        return self._free(intents)
+
+    def _free(self, intents: Iterable[Intent]) -> list[Intent]:
+        """Without those that a template carries, as each of them is paid for."""
+        channels = self.config.notify.channels
+        return [i for i in intents if i.channel not in channels or channels[i.channel].kind != "zns"]
 
     def _intents(
         self,
@@ -206,6 +237,21 @@ def asks_site(incident: Incident, change: str, reader: Reader) -> bool:
 def form_of(channel: Channel) -> str:
     """Which text a channel carries: Zalo is a chat, whatever its ``form`` says."""
     return "short" if channel.kind in ("zalo_oa", "zalo_bot", "zns") else channel.form
+
+
+def keep(found: dict[str, Intent], intents: Iterable[Intent]) -> None:
+    """Add messages to ``found``; one that goes to an address that gets the same news already is a duplicate."""
+    for intent in intents:
+        same = next((i for i in found.values() if _same_place(i, intent)), None)
+        if same is not None and intent.state in ("pending", "standby"):
+            intent = replace(intent, state="suppressed", reason=f"{DUPLICATE}{same.id}")
+        found.setdefault(intent.id, intent)
+
+
+def _same_place(a: Intent, b: Intent) -> bool:
+    where = (a.incident, a.change, a.channel, a.address) == (b.incident, b.change, b.channel, b.address)
+    same = where and (a.incident or a.stage == b.stage)  # a brief and a digest are two things
+    return bool(same) and a.id != b.id and a.state == "pending" and bool(b.channel)
 
 
 def address(channel: Channel, contact: Contact) -> str:

@@ -24,7 +24,7 @@ class ReplyTexts:
         """A sentence about one incident."""
         scene = self._scene(incident)
         return self._words.text(
-            f"reply.{key}", id=incident.id, where=scene.where(short=False), t=scene.time(self._now), **more
+            f"reply.{key}", id=incident.number, where=scene.where(short=False), t=scene.time(self._now), **more
         )
 
     def text(self, key: str, **args: str) -> str:
@@ -42,7 +42,7 @@ class ReplyTexts:
             lines.append(
                 self._words.text(
                     "reply.list_item",
-                    id=incident.id,
+                    id=incident.number,
                     where=scene.where(short=False),
                     cause=scene.cause(incident.cause),
                     t=scene.time(incident.began_at),

@@ -52,6 +52,7 @@ class Store:
         self._unsaved_intents: dict[str, Intent] = {}
         self.ok = True
         self.dropped = 0
+        self.last_heartbeat = 0.0  # of the run before this one
 
     async def open(self, now: float) -> None:
         """Open or make the file; whatever lies between the last heartbeat and ``now`` becomes unknown."""
@@ -60,6 +61,8 @@ class Store:
             self._lock = storedb.lock(self.path)
             self._db, self.replaced = storedb.open_or_replace(self.path)
             with self._db:
+                row = self._db.execute("SELECT at FROM heartbeat").fetchone()
+                self.last_heartbeat = min(row[0], now) if row else 0.0
                 self._open_intervals = storedb.close_gap(self._db, now)
                 self.gaps = storedb.gaps(self._db, now, now - GAPS_S)
 
@@ -277,6 +280,10 @@ class Store:
     async def telling(self, incident: int) -> Telling:
         """Everything that was decided about telling of one incident, and what came of it."""
         return await self.call(lambda db: decisions.read(db, incident))
+
+    async def drop_intents(self, ids: Iterable[str]) -> None:
+        """Decisions that are to be made anew."""
+        await self.call(lambda db: db.executemany("DELETE FROM intent WHERE id = ?", [(i,) for i in ids]))
 
     async def mark_intents(self, results: Iterable[tuple[Intent, str]], now: float) -> None:
         """Several results in one transaction (given up here, and so its fallback begins)."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from fastapi import HTTPException, Request
@@ -26,7 +26,7 @@ from netmon.config import Config
 from netmon.errors import Problem
 from netmon.history.sensormeans import Curve, Share
 from netmon.history.spool import Bad
-from netmon.model import Incident, LineSample, Reply, Subject
+from netmon.model import Incident, LineSample, Reply, Secret, Subject
 from netmon.state import State
 from netmon.web.live import Live
 from netmon.web.render import Renderer, assets_version
@@ -81,6 +81,9 @@ class Actions(Protocol):
 
     async def reload(self) -> list[Problem]:
         """Load the configuration anew; the problems, if it was not taken over."""
+
+    async def pair(self, beat: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a beat of the standby. Raises ValueError, or Refused."""
 
     async def line_samples(self, line: str, since: float, until: float, step: int) -> list[LineSample]:
         """What is kept of one line, ``step`` five-minute samples averaged into one. Raises StoreError."""
@@ -154,7 +157,10 @@ def _summaries(language: str) -> dict[str, str]:
 
 def token_is_right(web: Web, given: str) -> bool:
     """Compared in constant time. Without a configured token nothing is right."""
-    token = web.config.web.token
+    return _is(web.config.web.token, given)
+
+
+def _is(token: Secret | None, given: str) -> bool:
     return token is not None and bool(given) and hmac.compare_digest(token.reveal().encode(), given.encode())
 
 
@@ -169,12 +175,21 @@ def require_token(web: Web, request: Request) -> None:
     """401 without a bearer token, 403 with a wrong one or where none is configured; none needed on the unix socket."""
     if request.scope.get(LOCAL):
         return
-    if web.config.web.token is None:
-        raise HTTPException(403, "no token is configured: web.token in netmon.yml")
+    _require(web.config.web.token, "web.token", request)
+
+
+def require_pair_token(web: Web, request: Request) -> None:
+    """The same for what the other daemon of a pair asks."""
+    _require(web.config.pair.token, "pair.token", request)
+
+
+def _require(token: Secret | None, key: str, request: Request) -> None:
+    if token is None:
+        raise HTTPException(403, f"no token is configured: {key} in netmon.yml")
     given = bearer_of(request.headers)
     if not given:
         raise HTTPException(401, "bearer token needed", {"WWW-Authenticate": 'Bearer realm="netmon"'})
-    if not token_is_right(web, given):
+    if not _is(token, given):
         log.warning("wrong token path=%s client=%s", request.url.path, request.client.host if request.client else "")
         raise HTTPException(403, "wrong token")
 

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response, Streami
 from netmon import exposition
 from netmon.errors import CollectError, Refused
 from netmon.web import pages
-from netmon.web.context import Web, require_token, wants_gzip
+from netmon.web.context import Web, require_pair_token, require_token, wants_gzip
 
 PIECE_BYTES = 262_144  # of a large body between two chances for others
 _ADDRESS = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
@@ -89,6 +89,19 @@ def add(app: FastAPI, web: Web) -> None:
         if web.state.health.first_round_done:
             return PlainTextResponse("ready\n")
         return PlainTextResponse("the first round is not done\n", 503)
+
+    @app.post("/api/v1/pair", include_in_schema=False)
+    async def pair(request: Request) -> Response:
+        require_pair_token(web, request)
+        try:
+            beat = await request.json()
+            if not isinstance(beat, dict):
+                raise ValueError("not a beat")
+            return JSONResponse(await web.actions.pair(beat))
+        except ValueError as error:
+            return JSONResponse({"detail": str(error)}, 409)
+        except Refused as error:
+            return JSONResponse({"detail": str(error)}, error.status)
 
     @app.post("/-/reload", include_in_schema=False)
     async def reload(request: Request) -> Response:

@@ -17,6 +17,7 @@ from netmon.alerts.brief import render_morning
 from netmon.alerts.messages import Message, kind_of, provider_report, render
 from netmon.alerts.messages_digest import render_digest
 from netmon.alerts.messages_facts import Scene
+from netmon.alerts.own_news import OwnKind, render_own
 from netmon.alerts.plan_people import Reader, why_text
 from netmon.alerts.plan_storm import Storm
 from netmon.alerts.reply_texts import ReplyTexts
@@ -61,6 +62,36 @@ def tell(change: Change, words: Words, form: str, special: str = "", **more: obj
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_message(name: str) -> None:
     compare(name, page([(lang, form, tell(CASES[name], WORDS[lang], form)) for lang in ("vi", "en") for form in FORMS]))
+
+
+OWN: dict[str, tuple[OwnKind, dict[str, float | str]]] = {
+    "alive": ("alive", {"t_next": NOW + 43_200.0}),
+    "last_word": ("last_word", {"alone": "1", "relieved": ""}),
+    "last_word_relieved": ("last_word", {"alone": "", "relieved": "1"}),
+    "took_over": ("took_over", {"t_lost": NOW - 30.0, "silent": "1", "unable": ""}),
+    "took_over_unable": ("took_over", {"t_lost": NOW - 30.0, "silent": "", "unable": "1"}),
+    "handed_back": ("handed_back", {"t_lost": NOW - 3600.0}),
+}
+
+
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_what_netmon_says_of_itself(name: str) -> None:
+    kind, facts = OWN[name]
+    lost = [OPEN["power"], replace(OPEN["line"], id=1044, subject=Subject("site", "p4"))]
+    compare(
+        name,
+        page(
+            [
+                (
+                    lang,
+                    form,
+                    render_own(kind, facts, lost, state(), WORDS[lang], CONFIG, form, TECHNICIAN, zone=ZONE, now=NOW),
+                )
+                for lang in ("vi", "en")
+                for form in FORMS
+            ]
+        ),
+    )
 
 
 @pytest.mark.parametrize("special", ["flapping", "escalated"])
@@ -252,6 +283,7 @@ def test_message_with_details_and_links() -> None:
 )
 def test_digest(storm: Storm) -> None:
     world = state()
+    world.health.off_since, world.health.started_at = NOW - 630, NOW - 30
     lost = [OPEN["power"], replace(OPEN["line"], id=1044, subject=Subject("site", "p4"))]
     back = replace(CLOSED["back"], id=1040)
     world.incidents = {i.id: i for i in lost}
@@ -274,6 +306,7 @@ def test_no_golden_file_is_left_over() -> None:
         "to_provider",
         "to_site",
         "why",
+        *OWN,
         "flapping",
         "escalated",
         "full_detail",

@@ -16,9 +16,11 @@ INTERVAL = "2s"
 
 
 class Prometheus:
-    """Scrapes one province. With ``jobs`` it has these scrape jobs in place of the shipped one."""
+    """Scrapes one province. ``jobs`` and ``rules`` take the place of the shipped scrape jobs and rules."""
 
-    def __init__(self, folder: Path, province: Province, jobs: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, folder: Path, province: Province, jobs: list[dict[str, Any]] | None = None, rules: str = ""
+    ) -> None:
         self._folder = folder
         self._port = free_port()
         self._process: Process | None = None
@@ -30,7 +32,7 @@ class Prometheus:
         if jobs is not None:
             tree["scrape_configs"] = jobs
         tree["rule_files"] = [str(folder / "netmon.rules.yml")]
-        (folder / "netmon.rules.yml").write_text(export(load_catalog()), encoding="utf-8")
+        (folder / "netmon.rules.yml").write_text(rules or export(load_catalog()), encoding="utf-8")
         (folder / "prometheus.yml").write_text(yaml.safe_dump(tree))
 
     def start(self) -> None:

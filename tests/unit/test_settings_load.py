@@ -38,9 +38,12 @@ alerts: {evaluate: 1s, recovered: 2s, reopen: 3s, degraded: 4s, upstream_ratio: 
          tell_after: {commune: 5s, hamlet: 6s},
          storm_incidents: 9, storm_window: 1m, storm_digests: [5m], storm_then: 2h, flap_changes: 4, flap_window: 10m,
          quiet_hours: "23:00-05:00", quiet_levels: ["hamlet"], escalate_node: 5m, escalate: 20m,
-         office_hours: "08:00-16:00", morning: "07:00", handover: true, thresholds: {DeviceCpuHigh: 0.5}}
+         office_hours: "08:00-16:00", heartbeat: ["07:00", "19:00"], morning: "07:00", handover: true,
+         thresholds: {DeviceCpuHigh: 0.5}}
+pair: {url: "https://noc-1.example.invalid/netmon", token: {env: "TOKEN"}, ca_file: "i.yml", interval: 5s, missed: 4}
 notify:
   enabled: false
+  role: "standby"
   retry: [1s, 1s, 2s]
   noc_phone: "0271"
   channels:
@@ -135,6 +138,24 @@ def test_the_units_state_directory_wins(write: Callable[[str], Path]) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (
+            'alerts: {heartbeat: ["7:00"]}',
+            'netmon.yml:1: alerts: "heartbeat" cannot hold "7:00"; write each as "07:00"',
+        ),
+        ('notify: {role: "primary"}', 'netmon.yml:1: "pair.token" is missing: the primary needs it; allowed: the same'),
+        (
+            'notify: {role: "standby"}\npair: {url: "noc-1:9808", token: {env: "TOKEN"}}',
+            'netmon.yml:2: pair: "pair.url" cannot be "noc-1:9808"; allowed: such as "https://noc-1.example.vn:9808"',
+        ),
+        (
+            'notify: {role: "standby"}\nmqtt: {host: "b"}\npair: {url: "http://a", token: {env: "TOKEN"}}',
+            'netmon.yml:2: mqtt: "client_id" of the standby is that of the primary; allowed: a name of its own',
+        ),
+        (
+            'notify: {role: "primary"}\npair: {url: "http://a", token: {env: "TOKEN"}}',
+            'netmon.yml:2: pair: "pair.url" is the standby\'s: the primary is asked and asks nobody',
+        ),
+        ('pair: {url: "http://a"}', 'netmon.yml:1: pair: "pair" needs "notify.role"; allowed: "primary", "standby"'),
         ("tymezone: x", 'netmon.yml:1: unknown key "tymezone"; did you mean "timezone"? allowed: address_map, '),
         ("probe: {interval_s: 3}", 'netmon.yml:1: probe: unknown key "interval_s"; did you mean "interval"? allowed: '),
         (

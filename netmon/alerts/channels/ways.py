@@ -39,11 +39,11 @@ class Ways:
             raise CollectError("crashed", f"channel {channel.name}: {type(error).__name__}") from None
 
 
-def outgoing(intent: Intent, contact: Contact) -> Outgoing:
-    """The message of an intent, as a channel needs it."""
+def outgoing(intent: Intent, contact: Contact, number: int = 0) -> Outgoing:
+    """The message of an intent, as a channel needs it. ``number``: what people call its incident."""
     return Outgoing(
         id=intent.id,
-        thread=f"incident-{intent.incident}" if intent.incident else "",
+        thread=f"incident-{number or intent.incident}" if intent.incident else "",
         subject=intent.subject,
         body=intent.body,
         at=intent.created_at,
