@@ -10,6 +10,7 @@ from netmon import exposition
 from netmon.alerts.outside import Posted
 from netmon.alerts.plan_record import Record
 from netmon.desk import Desk
+from netmon.drill.desk import DrillDesk
 from netmon.errors import Problem, Refused
 from netmon.history.sensormeans import Curve, Share
 from netmon.history.spool import Bad
@@ -37,6 +38,11 @@ class Answers:
     def record(self) -> Record:
         """What was told lately."""
         return self._app.notifier.record
+
+    @property
+    def drills(self) -> DrillDesk:
+        """Drills."""
+        return self._app.drills
 
     async def reload(self) -> list[Problem]:
         """Take a new configuration over, or say what is wrong with it."""

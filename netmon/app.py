@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,12 +28,14 @@ from netmon.clock import Clock
 from netmon.collectors.mqtt.ingest import Ingest
 from netmon.collectors.mqtt.plan import routes_of
 from netmon.collectors.probes.prober import Prober
+from netmon.collectors.probes.reach import Tracker
 from netmon.collectors.snmp.engine import Engine
 from netmon.collectors.snmp.poller import Poller
 from netmon.collectors.snmp.profiles import Profiles, load_profiles
 from netmon.collectors.trap_socket import TrapSocket
 from netmon.collectors.traps import Traps, own_engine_id
 from netmon.desk import Desk
+from netmon.drill.desk import DrillDesk
 from netmon.errors import Problem
 from netmon.history.linesamples import LineSamples
 from netmon.history.replies import ReplyBook
@@ -177,6 +179,9 @@ class App:
         self.pipeline.take_readings(await asyncio.to_thread(self.spool.words))
         self.desk = Desk(state, self.pipeline, self.store, self.clock)
         await self.desk.load()
+        self.drills = DrillDesk(self.pipeline, self.store, self.clock, self.words, self._forked, self.notifier.ways)
+        await self.drills.start()
+        stack.push_async_callback(self._close_drills)
         stack.push_async_callback(self._last_step)
         self.outside = OutsideIntake(self.pipeline, self.store, self.clock, [rule.alert for rule in rules])
         await self.outside.load()
@@ -236,6 +241,7 @@ class App:
             self.prober.check_now,
             look,
             lambda channel, what: self.self_metrics.replies.labels(channel, what).inc(),
+            drill=self.drills.reply,
             in_charge=lambda: self.pair.in_charge,
         )
         stack.push_async_callback(self.replies.close)
@@ -270,6 +276,9 @@ class App:
         self.self_metrics.notifications.labels(channel, result).inc()
         self.pair.wake()  # what was told, the other daemon of a pair is to know at once
 
+    def _forked(self, names: Iterable[str], memo: dict[int, object]) -> dict[str, Tracker]:
+        return self.prober.forked(names, memo)
+
     def broker_connected(self) -> bool | None:
         if not self.config.mqtt.host:
             return None
@@ -283,6 +292,9 @@ class App:
 
     async def _close_notifier(self) -> None:
         await self.notifier.close(self._left_s())
+
+    async def _close_drills(self) -> None:
+        await self.drills.close(self._left_s() / 4)  # most of it is for what is real
 
     async def _stop_influx(self, influx: InfluxWriter) -> None:
         await asyncio.to_thread(influx.stop, self._left_s())

@@ -71,7 +71,15 @@ def _ratio(text: str) -> float:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    from netmon import commands, commands_desk, commands_explain, commands_notify, commands_profiles, commands_sensors
+    from netmon import (
+        commands,
+        commands_desk,
+        commands_drill,
+        commands_explain,
+        commands_notify,
+        commands_profiles,
+        commands_sensors,
+    )
 
     parser = argparse.ArgumentParser(
         prog="netmon", description="Watches a province's data network and its sensors.", allow_abbrev=False
@@ -200,7 +208,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--number", default="", metavar="TICKET", help="ticket: the provider's number")
     sub.add_argument("--at", default="", metavar="TIME", help='ticket: local time, "2026-11-30 07:00" (default: now)')
     sub = add("ack", commands_desk.ack, "take an incident", "netmon ack 1043 --who 'Trực NOC' --note 'đã gọi điểm'")
-    sub.add_argument("incident", type=int, help="number of the incident")
+    sub.add_argument("incident", help="number of the incident, or of a drill: D7")
     sub.add_argument("--who", required=True, metavar="NAME", help="who takes it")
     sub.add_argument("--note", default="", metavar="TEXT", help="what else there is to say")
     sub.add_argument("--hours", type=float, default=8.0, metavar="N", help="for how long (default: %(default)s)")
@@ -213,6 +221,20 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     sub.add_argument("report", choices=("handover", "morning"), help="change of shift, or the sentence to read out")
     sub.add_argument("--lang", default="", metavar="CODE", help="vi or en (default: the configured one)")
+    sub = add(
+        "drill",
+        commands_drill.drill,
+        "pretend a fault and see how soon it is found, told and taken",
+        "netmon drill cable-cut --to truc-noc --who 'Trưởng ca'",
+    )
+    sub.add_argument("scenario", nargs="?", default="", metavar="SCENARIO", help="one of --list, or a YAML file")
+    sub.add_argument("--list", action="store_true", help="list the scenarios that netmon brings")
+    sub.add_argument("--site", default="", metavar="ID", help="site, node or gateway (default: the first that fits)")
+    sub.add_argument("--to", nargs="+", default=[], metavar="NAME", help="who is told, and nobody else: contacts")
+    sub.add_argument("--who", default="", metavar="NAME", help="who orders it, or stops it")
+    sub.add_argument("--stop", action="store_true", help="end the drill that runs")
+    sub.add_argument("--report", default="", metavar="D7", help="show the report of a drill")
+    sub.add_argument("--lang", default="", choices=("vi", "en"), help="of the report (default: the daemon's)")
     sub = add(
         "works",
         commands_desk.works,

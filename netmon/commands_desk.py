@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from netmon.api_client import ApiClient
 from netmon.commands import GOOD, PROBLEM, loader
+from netmon.drill.scenario import number_of
 from netmon.errors import NetmonError
 from netmon.inventory import load_settings
 from netmon.topology import Topology
@@ -68,6 +69,13 @@ def _list_incidents(client: ApiClient) -> int:
 
 
 def ack(args: argparse.Namespace) -> int:
+    if number_of(args.incident) is not None:
+        client = ApiClient(load_settings(args.config))
+        found = client.post(f"/api/v1/drills/{args.incident}/ack", {"who": args.who, "note": args.note})
+        print(f"drill {found['id']}: taken by {args.who}")
+        return GOOD
+    if not args.incident.isdecimal():
+        raise NetmonError(f"{args.incident!r} is no number of an incident, nor of a drill (D7)")
     body = {"who": args.who, "note": args.note, "hours": args.hours}
     ApiClient(load_settings(args.config)).post(f"/api/v1/incidents/{args.incident}/ack", body)
     print(f"incident {args.incident}: taken by {args.who} for {args.hours:g} h")

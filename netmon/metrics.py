@@ -116,6 +116,7 @@ _CATALOGUE = (
     Metric("netmon_threshold", "gauge", "The limit that the alert of this name compares with.",
            ("alertname", "site", "line", "device", "sensor", "node")),
     Metric("netmon_alert_active", "gauge", "Firing instances of the alert.", ("alertname", "severity")),
+    Metric("netmon_drill_running", "gauge", "1 while a drill runs; nothing of it is in any other series."),
     Metric("netmon_incidents_open", "gauge", "Open incidents.", ("cause", "severity")),
     # --- netmon itself
     Metric("netmon_poll_duration_seconds", "gauge", "Duration of the device's latest poll.", _DEVICE),

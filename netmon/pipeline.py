@@ -12,6 +12,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from netmon import gateways, sensors
@@ -55,6 +56,18 @@ SAMPLES_MOST = 100_000  # a day of 310 lines, for a disk that refuses
 KEEP_CLOSED_S = 86400.0  # closed incidents stay on the page for a day
 
 
+class Shadow(Protocol):
+    """Hears of what is real, too: a drill, which works on a copy. It must neither block nor raise."""
+
+    def take_reach(self, reach: Reach) -> None: ...
+
+    def take_poll(self, poll: PollResult) -> None: ...
+
+    def take_event(self, event: Event) -> None: ...
+
+    def clock_stepped(self, step_s: float) -> None: ...
+
+
 class Pipeline:
     """Owns the state's conclusions. ``set_inventory`` swaps everything at once after a reload."""
 
@@ -77,6 +90,7 @@ class Pipeline:
         self._clock, self._poll_now, self._broker_connected = clock, poll_now, broker_connected
         self._zone = ZoneInfo(config.timezone)  # read once, as a reload leaves it alone
         self._news = asyncio.Event()
+        self.shadow: Shadow | None = None
         self._started_mono = clock.mono()
         self._evaluated_mono = self._sensed_mono = float("-inf")
         self.samples: deque[LineSample] = deque(maxlen=SAMPLES_MOST)  # complete, and not yet on disk
@@ -104,6 +118,8 @@ class Pipeline:
             if reach.lost or (before is not None and before.lost):  # a first answer after the start is no fault
                 self._look_closer(reach.target)
             self._news.set()
+        if self.shadow:
+            self.shadow.take_reach(reach)
 
     def _look_closer(self, target: str) -> None:
         """Poll what may hold evidence now: the device at the site, its UPS, and the port at the far end."""
@@ -117,12 +133,16 @@ class Pipeline:
 
     def take_poll(self, result: PollResult) -> None:
         self.fold.poll(result)
+        if self.shadow:
+            self.shadow.take_poll(result)
 
     def take_event(self, event: Event) -> tuple[Event, tuple[str, ...]]:
         """A trap: kept, and shown with the incident it is about. Returns it named, and the probe targets to look at."""
         event = self._events.named(event, self.state.polls)
         self.state.events.append(event)
         self._notes.take(event, self._events.places(event))
+        if self.shadow:
+            self.shadow.take_event(event)
         return event, self._events.targets(event)
 
     def outside_changed(self) -> None:
@@ -228,9 +248,9 @@ class Pipeline:
             state.incidents[change.incident.id] = change.incident
             state.revision += 1
             log.info(
-                "incident %s id=%d subject=%s:%s cause=%s confirmed=%s",
+                "incident %s id=%s subject=%s:%s cause=%s confirmed=%s",
                 change.kind,
-                change.incident.id,
+                state.drill or change.incident.id,
                 change.incident.subject.kind,
                 change.incident.subject.id,
                 change.incident.cause.kind,
@@ -290,6 +310,8 @@ class Pipeline:
             self.fold.sensor(sensors.shifted(view, step_s))
         for gateway in list(self.state.gateways.values()):
             self.fold.gateway(gateways.shifted(gateway, step_s))
+        if self.shadow:
+            self.shadow.clock_stepped(step_s)
 
     async def _evaluate(self, now: float) -> None:
         self.fold.snmp_silence()

@@ -102,6 +102,7 @@ class Reloader:
         app.pipeline.evaluator.set_limits(following.limits)
         app.state.gauges.replace("thresholds", following.thresholds)
         app.notifier.set_config(app.config)
+        app.drills.set_config(app.config)
         app.feed.set_config(app.config)
         app.replies.set_config(app.config)
         if following.profiles is not None:  # else devices need not be learnt anew

@@ -166,6 +166,7 @@ class Health:
     broker_connected: bool | None = None  # None: no broker configured
     influx_ok: bool | None = None
     gaps: tuple[tuple[float, float], ...] = ()  # when no daemon ran, of late
+    drill: tuple[str, str] | None = None  # the drill that runs, D07, and its place: for the wall to say so
     evaluated_at: float = 0.0  # when verdicts were last judged; pages and /-/healthy tell when this stops
     relieved: bool = False  # the other daemon of a pair told people meanwhile: this start needs no digest
     off_since: float = 0.0  # the last sign of life before this start; 0 = the first start of all
@@ -191,6 +192,7 @@ class State:
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))  # traps, the oldest first
     health: Health = field(default_factory=Health)
     revision: int = 0  # grows with every change that a page would show
+    drill: str = ""  # of the copy that a drill works on: its number as people read it, D07
 
     def incident(self, number: int) -> Incident | None:
         """An incident by its number, or by the one that people know it by."""

@@ -164,6 +164,8 @@ ENDING = {
     "run": "Ends on SIGTERM or SIGINT with 0; with 1 if it cannot start or a part of it died. SIGHUP reloads.",
     "check": "0: no mistake. 1: every mistake, or with `--live` every difference, was printed, one line each. Warnings "
     "do not count.",
+    "drill": "0: the drill passed, or (`--report`) passed or runs. 1: it failed, was stopped or interrupted, could not "
+    "be run, or there is no daemon.",
     "demo": "0 at its end or after Ctrl-C; 1 if it cannot start (such as a port in use) or a part of it died.",
     "sim": "0 after SIGTERM or Ctrl-C; 1 on a mistake in the inventory or the faults.",
     "poll": "0: every device answered. 1: one did not, or there is none of that name.",

@@ -95,6 +95,14 @@ class Witness:
             for device in [d for d in self._last if d not in state.polls]:
                 self._forget(device)
 
+    def forked(self) -> Witness:
+        """Another one that remembers the same and goes on by itself."""
+        other = Witness()
+        for name, memory in vars(self).items():
+            setattr(other, name, dict(memory) if isinstance(memory, dict) else memory)
+        other._routes = {peer: dict(known) for peer, known in self._routes.items()}
+        return other
+
     def supply(self, device: str) -> Supply | None:
         return self._supply.get(device)
 

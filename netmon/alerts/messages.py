@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from netmon.alerts import parts
+from netmon.alerts import messages_drill, parts
 from netmon.alerts.messages_facts import MOST_EVIDENCE, UNITS, Scene, Texts, lower_first
 from netmon.alerts.messages_mail import mail, subject
 from netmon.config import Config
@@ -57,6 +57,11 @@ def render(
     scene = Scene(change.incident, state, words, config, contact, zone, now, detail != "full", answerable)
     kind = special or kind_of(change)
     args = arguments(scene, kind)
+    if state.drill:
+        if form == "sms":
+            return Message("", messages_drill.sms(scene, kind, args))
+        title, body = messages_drill.mail(scene, *mail(scene, kind, args, why))
+        return Message(title, "\n".join(messages_drill.chat(scene, kind, args) if form == "short" else body))
     if form == "sms":
         short = {"where": scene.where(short=True), "NODE": scene.node_phrase(short=True, capitals=True)}
         return Message("", parts.sms(words.parts(f"sms.{kind}"), {**args, **short}))
@@ -150,7 +155,7 @@ def arguments(scene: Scene, kind: str) -> Mapping[str, str]:
     ended = incident.good_since or incident.closed_at or scene.now
     back = incident.closed_at is not None
     args: dict[str, str] = {
-        "id": str(incident.number),
+        "id": scene.shown_id,
         "where": scene.where(short=False),
         "node": scene.node_phrase(short=False),
         "NODE": scene.node_phrase(short=False, capitals=True),
@@ -304,9 +309,7 @@ def _calls(scene: Scene, kind: str) -> dict[str, str]:
         "answer": answer,
         "hears": _flag(scene.answerable),
         "one_way": _flag(not scene.answerable),
-        "answers": words.text("word.answers", id=scene.incident.number)
-        if scene.answerable and scene.incident.open
-        else "",
+        "answers": words.text("word.answers", id=scene.shown_id) if scene.answerable and scene.incident.open else "",
         "urgent": _flag(bool(noc) and not scene.answerable),
         "at_tel": words.text("word.at_tel", phone=site.phone) if site else "",
     }
@@ -317,7 +320,7 @@ def _answer(scene: Scene, kind: str) -> str:
     if not scene.answerable or (not scene.incident.open and kind != "node_back"):
         return ""
     key = {"node_back": "answer_list"}.get(kind, "answer_mains" if kind in MAINS_ASKED else "answer")
-    return scene.words.text(f"sms.{key}", id=scene.incident.number)
+    return scene.words.text(f"sms.{key}", id=scene.shown_id)
 
 
 def _advice(scene: Scene, kind: str, args: Mapping[str, str]) -> str:

@@ -123,6 +123,11 @@ class Scene:
     # --- what it is about ---
 
     @property
+    def shown_id(self) -> str:
+        """1043; of a drill its own number, D07, whatever its incidents are called within."""
+        return self.state.drill or str(self.incident.number)
+
+    @property
     def site(self) -> Site | None:
         thing = self._thing()
         if isinstance(thing, Site):

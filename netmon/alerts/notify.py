@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Protocol
 
 from netmon.alerts.bucket import Bucket
 from netmon.alerts.channels.ways import Ways, outgoing
@@ -21,7 +22,7 @@ from netmon.alerts.plan_record import Record
 from netmon.clock import Clock
 from netmon.config import Config
 from netmon.errors import CollectError
-from netmon.history.store import Store, StoreError
+from netmon.history.store import StoreError
 from netmon.model import Contact, Intent
 
 log = logging.getLogger(__name__)
@@ -32,27 +33,48 @@ KEEP_TRYING_S = 6 * 3600.0  # older news than this is no news; its end is told a
 MAX_WAITING = 5000  # messages; more are recorded as failed: nobody reads five thousand messages
 
 
+class Intents(Protocol):
+    """Where intents and their results are kept."""
+
+    async def recent_intents(self, after: float) -> list[Intent]:
+        """Decisions that are still of interest."""
+
+    async def pending_intents(self) -> list[Intent]:
+        """What was meant to be sent and has no result yet."""
+
+    async def mark_intents(self, results: Iterable[tuple[Intent, str]], now: float) -> None:
+        """Keep results. Raises StoreError."""
+
+    async def note_paced(self, intents: Iterable[str], now: float) -> None:
+        """These messages wait for their channel. Raises StoreError."""
+
+    async def drop_intents(self, ids: Iterable[str]) -> None:
+        """Decisions that are to be made anew. Raises StoreError."""
+
+
 class Notifier:
     """``submit`` committed intents; ``on_result(channel, result)`` is told each outcome, for the counters."""
 
     def __init__(
         self,
         config: Config,
-        store: Store,
+        store: Intents,
         clock: Clock,
         contacts: Callable[[], Mapping[str, Contact]],
         on_result: Callable[[str, str], None] = lambda channel, result: None,
         max_waiting: int = MAX_WAITING,
         number_of: Callable[[int], int] = lambda incident: incident,
+        ways: Ways | None = None,
     ) -> None:
         """``number_of``: what people call an incident; its mails are one thread."""
         self._config, self._store, self._clock = config, store, clock
-        self.ways = Ways(config)
+        self.ways = ways or Ways(config)
         self._contacts, self._on_result = contacts, on_result
         self._max_waiting, self._number_of = max_waiting, number_of
         self._due: list[tuple[float, int, Intent]] = []
         self._pushed = 0
         self._busy: set[str] = set()
+        self._unwanted: list[Callable[[Intent], bool]] = []
         self._buckets: dict[str, Bucket] = {}
         self._failing: dict[str, bool] = {}
         self._paced: dict[str, bool] = {}  # messages that wait for their channel -> whether that is written down
@@ -137,7 +159,15 @@ class Notifier:
             if intent.state == "pending":
                 self._push(intent, self._clock.mono())
 
+    def take_back(self, which: Callable[[Intent], bool]) -> None:
+        """Take back what waits, also for another attempt; what is on its way arrives. The caller records it."""
+        self._due = [entry for entry in self._due if not which(entry[2])]
+        heapq.heapify(self._due)
+        self._unwanted.append(which)
+
     def _push(self, intent: Intent, due_mono: float) -> None:
+        if any(which(intent) for which in self._unwanted):
+            return
         if len(self._due) >= self._max_waiting:
             self.dropped += 1
             log.error("message dropped, too many wait id=%s channel=%s", intent.id, intent.channel)

@@ -15,7 +15,7 @@ BLIND = ("noc", "ops")
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One recipient. ``why`` is ``site`` or the audience he belongs to, ``areas`` those of his that it concerns."""
+    """One recipient. ``why``: ``site``, ``drill`` or his audience; ``areas`` those of his that it concerns."""
 
     contact: Contact
     why: str
@@ -55,8 +55,13 @@ def owned(incident: Incident, inventory: Inventory) -> Sensor | Gateway | None:
 
 
 def readers(incident: Incident, state: State, resting: Collection[str] = ()) -> list[Reader]:
-    """Everybody to be told, the site's own contacts first, each once; not who is off duty (``resting``)."""
+    """Everybody to be told, the site's own contacts first, each once; not who is off duty (``resting``).
+
+    Of a drill: exactly those it was given, who are all the contacts that its copy of the state has.
+    """
     inventory = state.inventory
+    if state.drill:
+        return [Reader(contact, "drill") for contact in inventory.contacts.values()]
     wanted, where = audiences(incident, state), areas(incident, inventory)
     found: dict[str, Reader] = {}
     site = inventory.sites.get(incident.subject.id) if incident.subject.kind == "site" else None
@@ -97,7 +102,7 @@ def passed_over(
 
 def why_text(reader: Reader, inventory: Inventory, words: Texts) -> str:
     """The sentence at the end of an e-mail."""
-    if reader.why in ("site", "backup"):
+    if reader.why in ("site", "backup", "drill"):
         return words.text(f"why.{reader.why}")
     names = [inventory.areas[a].name for a in reader.contact.areas if a in inventory.areas]
     where = ", ".join(names) or words.text("why.everywhere")

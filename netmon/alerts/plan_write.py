@@ -167,6 +167,11 @@ class Writer:
         channels = self.config.notify.channels
         return [i for i in intents if i.channel not in channels or channels[i.channel].kind != "zns"]
 
+    def of_drill(self, contact: Contact, drill: int, text: Callable[[str], Message]) -> list[Intent]:
+        """The intents that tell one person that a drill is over; ``text`` gives the message of a form."""
+        key, number = f"drill-{drill}-end", -drill * 1000
+        return self._intents(contact, key, number, "drill_end", "", "end of the drill", lambda c: text(form_of(c)))
+
     def _intents(
         self,
         contact: Contact,
@@ -197,7 +202,10 @@ class Writer:
             try:
                 return text(channel)
             except (LookupError, ValueError) as error:  # wrong words must not keep anybody from being told
-                return Message(f"[netmon {incident}] {change}", f"[netmon {incident}] {change}: {stage} ({error!r})")
+                title = f"[netmon {incident}] {change}"
+                if self.state.drill:
+                    title = f"DIEN TAP, KHONG CO SU CO THAT. [netmon {self.state.drill}] {change}"
+                return Message(title, f"{title}: {stage} ({error!r})")
 
         empty, found = Message("", ""), []
         channels = self.config.notify.channels

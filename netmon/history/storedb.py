@@ -91,6 +91,15 @@ MIGRATIONS = (
     CREATE TABLE outside (fingerprint TEXT PRIMARY KEY, began_at REAL NOT NULL, ended_at REAL, heard_at REAL NOT NULL,
         body BLOB NOT NULL);
     """,
+    # Drills, and what was told of them: apart from what is real.
+    """
+    CREATE TABLE drill (id INTEGER PRIMARY KEY, began_at REAL NOT NULL, ended_at REAL, contacts TEXT NOT NULL,
+        body BLOB NOT NULL);
+    CREATE TABLE drill_intent (
+        id TEXT PRIMARY KEY, drill INTEGER NOT NULL, created_at REAL NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL,
+        done_at REAL, detail TEXT);
+    CREATE INDEX drill_intent_pending ON drill_intent (created_at) WHERE state = 'pending';
+    """,
 )
 
 

@@ -34,6 +34,7 @@ from netmon.state import State
 from netmon.web import (
     api,
     api_desk,
+    api_drills,
     api_explain,
     api_history,
     api_inward,
@@ -41,6 +42,7 @@ from netmon.web import (
     api_sensors,
     desk_pages,
     detail,
+    drill_pages,
     machine,
     pages,
 )
@@ -136,11 +138,13 @@ def create_app(
     app.include_router(api_sensors.router)
     app.include_router(api_desk.router)
     app.include_router(api_inward.router)
+    app.include_router(api_drills.router)
     app.include_router(api_explain.router)
     app.include_router(api_notify.router)
     app.add_exception_handler(StarletteHTTPException, _error)
     _add_pages(app, app.state.web)
     desk_pages.add(app, app.state.web)
+    drill_pages.add(app, app.state.web)
     machine.add(app, app.state.web)
     app.openapi()  # made now, as the templates are: the first who asks shall hold nobody up
     compile_templates()

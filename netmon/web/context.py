@@ -23,6 +23,7 @@ from netmon.alerts.outside import Posted
 from netmon.alerts.plan_record import Record
 from netmon.clock import Clock
 from netmon.config import Config
+from netmon.drill.report import Report
 from netmon.errors import Problem
 from netmon.history.sensormeans import Curve, Share
 from netmon.history.spool import Bad
@@ -68,6 +69,25 @@ class Desk(Protocol):
         """End a silence now."""
 
 
+class DrillDesk(Protocol):
+    """Drills. Raises DrillError or HandlingError where it cannot be done; None where there is no such drill."""
+
+    async def order(self, name: str, data: bytes, wanted: str, to: Iterable[str], by: str) -> Report:
+        """Begin one. Raises ConfigError for a scenario with mistakes."""
+
+    async def stop(self, by: str) -> Report | None:
+        """End the one that runs."""
+
+    async def acknowledge(self, number: int, who: str, note: str = "") -> Report | None:
+        """Somebody takes it."""
+
+    async def report(self, number: int) -> Report | None:
+        """One of any age."""
+
+    async def reports(self) -> list[Report]:
+        """The newest first."""
+
+
 class Actions(Protocol):
     """What the daemon does for the web. The three pages are rendered in a thread; the rest is awaited in the loop."""
 
@@ -78,6 +98,10 @@ class Actions(Protocol):
     @property
     def record(self) -> Record:
         """What was told lately."""
+
+    @property
+    def drills(self) -> DrillDesk:
+        """Drills."""
 
     async def reload(self) -> list[Problem]:
         """Load the configuration anew; the problems, if it was not taken over."""

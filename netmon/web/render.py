@@ -256,6 +256,8 @@ class Renderer:
         health, found = self.state.health, []
         if health.evaluated_at and now - health.evaluated_at > pages.STALLED_S:
             found.append(("bad", self.text("page.stalled", t=time_text(health.evaluated_at, now, self.zone))))
+        if health.drill:
+            found.append(("info", self.text("drill.running", id=health.drill[0], place=health.drill[1])))
         if not health.first_round_done:
             found.append(("info", self.text("page.first_round")))
         if not health.last_reload_ok:

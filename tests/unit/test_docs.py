@@ -16,6 +16,7 @@ import yaml
 
 from netmon.alerts.catalog import load_catalog
 from netmon.cli import build_parser
+from netmon.drill.scenario_read import read_scenario
 from netmon.errors import ConfigError, NetmonError, Problem
 from netmon.inventory import load
 from netmon.inventory_read import KINDS
@@ -30,7 +31,23 @@ ALERTS = [rule.alert for rule in load_catalog()]
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 # Where things are on a server, and paths of the HTTP port: all that a page may name from the root on.
-ROOTS = {"etc", "opt", "var", "usr", "run", "path", "metrics", "api", "sites", "incidents", "static", "live", "sd", "-"}
+ROOTS = {
+    "etc",
+    "opt",
+    "var",
+    "usr",
+    "run",
+    "path",
+    "metrics",
+    "api",
+    "sites",
+    "incidents",
+    "static",
+    "live",
+    "sd",
+    "drills",
+    "-",
+}
 
 
 class Block(NamedTuple):
@@ -193,6 +210,10 @@ def kind(block: Block) -> str:
         return "settings"
     if keys(block) and keys(block) <= set(KINDS):
         return "inventory"
+    if "steps" in keys(block):
+        return "scenario"
+    if keys(block) == {"netmon"}:
+        return "profile"  # the part of one that is netmon's own
     return "faults" if isinstance(yaml.safe_load(block.text), list) else "?"
 
 
@@ -226,7 +247,7 @@ def accept(path: Path) -> None:
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.name)
 def test_yaml_is_read_as_it_was_meant(block: Block) -> None:
-    assert kind(block) in ("settings", "inventory", "faults"), f"what is this for? {block.text}"
+    assert kind(block) in ("settings", "inventory", "faults", "scenario", "profile"), f"what is this for? {block.text}"
     if kind(block) != "faults":
         problems: list[Problem] = []
         assert parse_entry(block.text.encode(), block.name, problems) is not None
@@ -246,6 +267,11 @@ def test_the_inventory_of_a_page_is_whole(tmp_path: Path, page: Path) -> None:
     settings = [block.text for block in code(page) if block.language == "yaml" and kind(block) == "settings"]
     whole = found if any("sites:" in text for text in found) else [*found, SMALL]
     accept(place(tmp_path, settings[-1] if settings else "", whole))
+
+
+@pytest.mark.parametrize("block", [b for b in blocks("yaml") if kind(b) == "scenario"], ids=lambda block: block.name)
+def test_scenarios_are_accepted(block: Block) -> None:
+    assert read_scenario("page.yml", block.text.encode()).steps
 
 
 @pytest.mark.parametrize("block", [b for b in blocks("yaml") if kind(b) == "faults"], ids=lambda block: block.name)

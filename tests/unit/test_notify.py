@@ -372,3 +372,18 @@ def test_a_mail_server_that_says_good_bye_rudely_has_the_letter_all_the_same() -
         server.shutdown()
         thread.join()
     assert taken == ["letter"]
+
+
+def test_what_is_taken_back_is_not_sent_nor_tried_again(tmp_path: Path) -> None:
+    with http_sink((500, "no"), (200, "OK"), delay_s=0.3) as sink:
+        bench = Bench(tmp_path, sms(sink.port), retry_s=(0.01, 0.01))
+
+        async def work() -> None:
+            await bench.send(intent(1), intent(2), intent(3))
+            await bench.until(lambda: bool(sink.seen), "the first is on its way")
+            bench.notifier.take_back(lambda i: i.incident in (1, 2))
+            await bench.until(lambda: bench.results["sms", "sent"] == 1)
+            await bench.until(lambda: bench.notifier.depth == 0)
+
+        run(bench, work)
+        assert [json.loads(body)["text"] for body in sink.bodies] == ["nội dung 1", "nội dung 3"]

@@ -17,6 +17,9 @@ from netmon.alerts.outside import Posted
 from netmon.alerts.plan_record import Record
 from netmon.clock import Clock
 from netmon.config import Config
+from netmon.drill.places import DrillError
+from netmon.drill.report import Report
+from netmon.drill.scenario_read import read_scenario
 from netmon.errors import CollectError, NetmonError, Problem, Refused
 from netmon.history.sensormeans import Curve, Share
 from netmon.history.spool import Bad, SpoolError
@@ -84,6 +87,47 @@ class Desk:
         return silence and replace(silence, end_at=wall_state.NOW, ended_by=who)
 
 
+class DrillDesk:
+    """Drills, without anything that runs."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, Report] = {}
+        self.ordered: list[tuple[str, bytes, str, tuple[str, ...], str]] = []
+
+    async def order(self, name: str, data: bytes, wanted: str, to: Iterable[str], by: str) -> Report:
+        self.ordered.append((name, data, wanted, tuple(to), by))
+        if any(report.ended_at is None for report in self.kept.values()):
+            raise DrillError("D01 is running: one drill at a time")
+        scenario = read_scenario(name, data)
+        number = len(self.kept) + 1
+        made = Report(
+            number, name, scenario.title, "UBND", by, tuple(to), wall_state.NOW, scenario.cause, scenario.limits
+        )
+        self.kept[number] = made
+        return made
+
+    async def stop(self, by: str) -> Report | None:
+        for number, report in self.kept.items():
+            if report.ended_at is None:
+                self.kept[number] = replace(report, ended_at=wall_state.NOW, ending="stopped", ended_by=by)
+                return self.kept[number]
+        return None
+
+    async def acknowledge(self, number: int, who: str, note: str = "") -> Report | None:
+        if (found := self.kept.get(number)) is None:
+            return None
+        if found.ended_at is not None:
+            raise HandlingError(f"{found.label} is over")
+        self.kept[number] = replace(found, acknowledged_by=who, acknowledged_s=12.0)
+        return self.kept[number]
+
+    async def report(self, number: int) -> Report | None:
+        return self.kept.get(number)
+
+    async def reports(self) -> list[Report]:
+        return list(self.kept.values())[::-1]
+
+
 class Daemon:
     """What the daemon does for the web, recorded."""
 
@@ -94,6 +138,7 @@ class Daemon:
         self.own = SelfMetrics()
         self.registry = build_registry(state, self.own)
         self.problems: list[Problem] = []
+        self.drills = DrillDesk()
         self.reloads = 0
         self.replies: list[Reply] = []
         self.posted: list[Posted] = []

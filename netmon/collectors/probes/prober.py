@@ -12,7 +12,7 @@ import logging
 import os
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from netmon.clock import Clock
@@ -132,6 +132,10 @@ class Prober:
         """What is known of one target now."""
         target = self._targets.get(name)
         return self._told(target, target.tracker.reach()) if target else None
+
+    def forked(self, names: Iterable[str], memo: dict[int, object]) -> dict[str, Tracker]:
+        """Trackers with the history of these targets, for somebody else to drive."""
+        return {name: target.tracker.forked(memo) for name in names if (target := self._targets.get(name))}
 
     def waiting(self) -> int:
         """Targets that nothing is known of yet, though they can be probed: 0 when the first round is done."""

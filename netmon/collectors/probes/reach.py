@@ -17,6 +17,7 @@ come and reports each probe once by ``answered``, ``lost`` or ``unsent`` (and pe
 
 from __future__ import annotations
 
+import copy
 import math
 import statistics
 from collections import deque
@@ -94,6 +95,17 @@ class Tracker:
         self._confirmed_by = 0
         self._error = ""
         self._error_from = ""
+
+    def forked(self, memo: dict[int, object]) -> Tracker:
+        """One of its own with the same history and nothing on its way. ``memo``: as of `copy.deepcopy`, for all those
+        that are forked together, so that they share a copy of what they share."""
+        memo[id(self._config)] = self._config
+        other = copy.deepcopy(self, memo)
+        other._out.clear()
+        other._steady()
+        other._doubt_at = NEVER
+        other._set_due()
+        return other
 
     # --- what the driver reports ---
 
