@@ -59,6 +59,7 @@ def configure(daemon: SensorDaemon) -> None:
     sensors: list[dict[str, Any]] = []
     for name, (unit, topic, field, decoder) in SENSORS.items():
         sensor = {"id": name, "type": f"t-{unit.lower()}".replace("/", "share"), "topic": topic, "node": "core"}
+        sensor["via"] = "cellular"  # nobody knows how the node is, which nothing probes
         sensors.append(sensor | ({"field": field} if field else {}) | ({"decoder": decoder} if decoder else {}))
     sensors[list(SENSORS).index("zigbee-battery")]["unit"] = "mV"
     for name in ("chirpstack", "layout"):
