@@ -178,12 +178,19 @@ def gaps(db: sqlite3.Connection, now: float, since: float) -> list[tuple[float, 
     return db.execute(query, (now, now, since)).fetchall()
 
 
+def _was_blind(db: sqlite3.Connection, kind: str, key: str) -> bool:
+    query = "SELECT 1 FROM interval WHERE kind = ? AND subject = ? AND until IS NULL AND by = 'monitor'"
+    return db.execute(query, (kind, key)).fetchone() is not None
+
+
 def move_interval(db: sqlite3.Connection, verdict: Verdict, before: tuple[str, float] | None, now: float) -> None:
     """End the open interval of a subject and begin the next one where the condition truly began."""
     kind, key = verdict.subject.kind, verdict.subject.id
     since = verdict.since if before is not None else now  # before netmon looked, nothing is known
     if before is not None:
         since = max(since, before[1])
+        if before[0] == "unknown" and verdict.condition != "unknown" and _was_blind(db, kind, key):
+            since = max(since, now)  # what was lost when sight returned is lost since then: blind minutes stay blind
     db.execute(
         "UPDATE interval SET until = max(since, ?) WHERE kind = ? AND subject = ? AND until IS NULL", (since, kind, key)
     )

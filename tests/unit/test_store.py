@@ -358,3 +358,22 @@ def test_only_one_daemon_writes_a_file(tmp_path: Path) -> None:
 
     run(path, work)
     run(path, lambda store: store.heartbeat(T0))
+
+
+def test_blind_minutes_stay_blind_when_sight_returns(tmp_path: Path) -> None:
+    """A line that is probed a moment after netmon's own uplink came back looks lost since the beginning."""
+    line = Subject("line", "l1")
+
+    async def main(store: Store) -> None:
+        await store.commit_step([], [], verdict(line, "up", T0), T0)
+        await store.commit_step([], [], {line: Verdict(line, "unknown", T0 + 100, "monitor")}, T0 + 105)
+        await store.commit_step([], [], verdict(line, "down", T0 + 101), T0 + 700)
+        await store.commit_step([], [], verdict(line, "up", T0 + 702), T0 + 702)
+        assert await store.intervals(line, T0) == [
+            ("up", T0, T0 + 100),
+            ("unknown", T0 + 100, T0 + 700),
+            ("down", T0 + 700, T0 + 702),
+            ("up", T0 + 702, None),
+        ]
+
+    run(tmp_path / "netmon.db", main)
