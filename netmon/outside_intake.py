@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 
@@ -20,6 +21,7 @@ class OutsideIntake:
 
     def __init__(self, pipeline: Pipeline, store: Store, clock: Clock, ours: Iterable[str]) -> None:
         self._pipeline, self._store, self._clock, self._ours = pipeline, store, clock, list(ours)
+        self._sifting = asyncio.Lock()  # what is sifted while another is being committed does not know of that one
 
     async def load(self) -> None:
         """Take up what an earlier run knew, before the first step is taken."""
@@ -28,11 +30,13 @@ class OutsideIntake:
 
     async def take(self, posted: Iterable[Posted]) -> tuple[int, int]:
         """(news, dropped as our own). Raises StoreError where nothing could be kept: Alertmanager sends it again."""
-        outside, now = self._pipeline.outside, self._clock.now()
-        taken = outside.take(posted, now)
-        if taken.changed:
-            await save_outside(self._store, taken.changed, now)
-            outside.accept(taken.changed)
+        outside = self._pipeline.outside
+        async with self._sifting:
+            now = self._clock.now()
+            taken = outside.take(posted, now)
+            if taken.changed:
+                await save_outside(self._store, taken.changed, now)
+                outside.accept(taken.changed)
         if taken.news:
             self._pipeline.outside_changed()
             log.info("alerts of others news=%d own=%d", taken.news, taken.own)
@@ -40,15 +44,17 @@ class OutsideIntake:
 
     async def tidy(self) -> None:
         """End what nobody has spoken of for days."""
-        outside, now = self._pipeline.outside, self._clock.now()
-        overdue = outside.overdue(now)
-        try:
-            await save_outside(self._store, overdue, now)
-        except StoreError as error:
-            log.error("alerts of others not tidied error=%s", error)
-            return
-        outside.accept(overdue)
-        outside.forget(now)
+        outside = self._pipeline.outside
+        async with self._sifting:
+            now = self._clock.now()
+            overdue = outside.overdue(now)
+            try:
+                await save_outside(self._store, overdue, now)
+            except StoreError as error:
+                log.error("alerts of others not tidied error=%s", error)
+                return
+            outside.accept(overdue)
+            outside.forget(now)
         self._pipeline.outside_changed()
 
     def is_from_outside(self, incident: Incident) -> bool:

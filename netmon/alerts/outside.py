@@ -1,7 +1,8 @@
 """Alerts of others, as Alertmanager's webhook brings them (version 4): told by netmon to the same phones. Pure.
 
-An alert is known by its fingerprint and its beginning, so that a repetition changes nothing and what comes late, after
-the end was heard, does not begin it anew. What netmon itself raised is dropped: it carries ``source="netmon"``, or is a
+An alert is known by its fingerprint and its beginning, so that a repetition changes nothing and what comes late, right
+after the end was heard, does not begin it anew. What still comes minutes later does: an Alertmanager that does not hear
+of its Prometheus for a while says ``resolved``, and then goes on with the beginning that the alert always had. What netmon itself raised is dropped: it carries ``source="netmon"``, or is a
 rule of our catalogue that Prometheus evaluates as well. The end is Alertmanager's ``resolved``; should that get lost,
 silence for two days is the end (Alertmanager repeats what goes on, every four hours unless told otherwise).
 """
@@ -15,7 +16,9 @@ from typing import NamedTuple
 from netmon.model import AlertState, Inventory, Labels, Severity, Subject
 
 SILENT_S = 2 * 86400.0
+LATE_S = 600.0  # no notification is under way for longer: Alertmanager gives one up after its group_interval, 5 min
 MOST_OPEN = 2000
+MOST_KEPT = 5 * MOST_OPEN  # with those that are over
 AUDIENCES = ("technician", "noc", "ops", "owner", "leader")
 TELLS = ("now", "hours", "daily", "page")
 SEVERITIES: Mapping[str, Severity] = {"critical": "critical", "page": "critical", "error": "critical", "info": "info"}
@@ -78,7 +81,7 @@ class OutsideAlerts:
                 own += 1
                 continue
             before = changed.get(alert.fingerprint) or self._known.get(alert.fingerprint)
-            if before is not None and not _newer(alert, before.posted):
+            if before is not None and not _newer(alert, before, now):
                 continue
             if before is None and alert.ended_at is None:
                 room -= 1
@@ -95,8 +98,12 @@ class OutsideAlerts:
         return before is None or times != (before.posted.began_at, before.posted.ended_at)
 
     def accept(self, changed: Iterable[Known]) -> None:
-        """They are on disk."""
+        """They are on disk. Of too many the oldest that are over are forgotten."""
         self._known.update({k.posted.fingerprint: k for k in changed})
+        if (excess := len(self._known) - MOST_KEPT) > 0:
+            over = sorted((k.heard_at, f) for f, k in self._known.items() if k.posted.ended_at is not None)
+            for _, fingerprint in over[: excess + MOST_OPEN]:
+                del self._known[fingerprint]
 
     def overdue(self, now: float) -> list[Known]:
         """Those nobody has spoken of for so long that they are over."""
@@ -118,11 +125,13 @@ class OutsideAlerts:
         return {k.key: k.posted.text for k in self._known.values()}
 
 
-def _newer(alert: Posted, before: Posted) -> bool:
+def _newer(alert: Posted, before: Known, now: float) -> bool:
     """Whether it says something that is not known yet; a mere repetition counts as that it goes on."""
-    if alert.began_at != before.began_at:
-        return alert.began_at > before.began_at
-    return before.ended_at is None
+    if alert.began_at != before.posted.began_at:
+        return alert.began_at > before.posted.began_at
+    if before.posted.ended_at is None:
+        return True
+    return alert.ended_at is None and now - before.heard_at > LATE_S
 
 
 def state_of(alert: Posted, inventory: Inventory) -> AlertState:

@@ -10,10 +10,22 @@ from typing import Any
 import pytest
 
 from netmon.alerts.incidents import Book
-from netmon.alerts.outside import MOST_OPEN, SILENT_S, Known, OutsideAlerts, Posted, state_of, subject_of, text_of
+from netmon.alerts.outside import (
+    LATE_S,
+    MOST_KEPT,
+    MOST_OPEN,
+    SILENT_S,
+    Known,
+    OutsideAlerts,
+    Posted,
+    state_of,
+    subject_of,
+    text_of,
+)
 from netmon.alerts.rules import Evaluator
 from netmon.clock import Clock
 from netmon.config import Config
+from netmon.history.outside import load_outside
 from netmon.history.store import Store
 from netmon.model import Change, Subject, labels
 from netmon.outside_intake import OutsideIntake
@@ -59,6 +71,15 @@ def test_what_comes_late_does_not_begin_it_anew() -> None:
     assert (taken(outside, over(DISK)), firing(outside)) == (0, 1), "the end of the first does not end the second"
 
 
+def test_what_fires_on_with_its_old_beginning_after_it_was_called_over_is_heard() -> None:
+    outside = OutsideAlerts(())
+    taken(outside, DISK)
+    taken(outside, over(DISK, 300), now=T0 + 300)  # Alertmanager had not heard of its Prometheus for so long
+    assert (taken(outside, over(DISK, 300), now=T0 + 301 + LATE_S), firing(outside)) == (0, 0)
+    assert (taken(outside, DISK, now=T0 + 301 + LATE_S), firing(outside)) == (1, 1)
+    assert taken(outside, DISK, now=T0 + 400 + LATE_S) == 0
+
+
 def test_in_one_request_the_newest_counts() -> None:
     outside = OutsideAlerts(())
     taken(outside, DISK, over(DISK), replace(DISK, began_at=T0 + 500), DISK)
@@ -89,6 +110,17 @@ def test_more_than_anybody_reads_is_dropped_and_counted() -> None:
     assert taken(outside, *many) == MOST_OPEN
     assert outside.dropped == 7
     assert taken(outside, over(many[0])) == 1, "what ends is always heard"
+
+
+def test_of_those_that_are_over_only_so_many_are_kept() -> None:
+    outside = OutsideAlerts(())
+    taken(outside, DISK)
+    for n in range(2 * MOST_KEPT // MOST_OPEN):
+        lately = [replace(over(DISK), fingerprint=f"f{n}-{m}") for m in range(MOST_OPEN)]
+        taken(outside, *lately, now=T0 + n)
+    assert len(outside._known) <= MOST_KEPT
+    assert firing(outside) == 1, "what goes on is never forgotten"
+    assert taken(outside, *lately, now=T0 + n) == 0, "nor is what ended last"
 
 
 def test_the_thing_that_labels_name() -> None:
@@ -169,8 +201,30 @@ def test_one_incident_over_restarts_until_it_is_resolved(tmp_path: Path) -> None
     assert state.incidents[1001].open
     changes, state = life(tmp_path, T0 + 2000, [DISK], [over(DISK, 2000)])
     assert [c.kind for c in changes] == ["updated", "closed"]
-    changes, _ = life(tmp_path, T0 + 3000, [DISK])
+    changes, _ = life(tmp_path, T0 + 2400, [DISK])
     assert changes == []
+
+
+def test_of_two_requests_at_once_the_second_knows_of_the_first(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = Store(tmp_path / "netmon.db")
+        await store.open(T0)
+        try:
+            clock = Clock(lambda: T0, lambda: T0)
+            state, config = State(province()), Config()
+            book, topology = Book(config, [], 1001), Topology(state.inventory)
+            pipeline = Pipeline(
+                state, topology, config, clock, Evaluator([], {}), book, lambda d: None, lambda: None
+            )
+            intake = OutsideIntake(pipeline, store, clock, ())
+            await asyncio.gather(intake.take([over(DISK)]), intake.take([DISK]))
+            assert firing(pipeline.outside) == 0, "the end was heard first"
+            (kept,) = await load_outside(store)
+            assert kept.posted == over(DISK)
+        finally:
+            await store.close()
+
+    asyncio.run(main())
 
 
 # --- over HTTP -------------------------------------------------------------------------------------------------------
