@@ -1,8 +1,8 @@
 """Reads the inboxes that replies come by: a thread for each, as their clients block; each has its own pace.
 
-A thread hands what it fetched to the loop and waits until that is on disk; only then does it read on. It dies with the
-process: what it may be holding then is still at the server, or with the Bot lost in the instant between its answer and
-our disk (netmon/alerts/channels/inbox_bot.py).
+A thread hands what it fetched to the loop and waits until that is on disk; only then does it read on, as the Bot gives
+nothing out twice. It dies with the process: what it may be holding then is still at the server, or with the Bot lost
+between its answer and our disk (netmon/alerts/channels/inbox_bot.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 RETRY_S = (2.0, 5.0, 15.0, 60.0)
 HAND_OVER_S = 60.0
+LEAST_PAUSE_S = 1.0  # after a turn that brought nothing: whoever answers a long poll at once is not to be asked all the time
 Fetch = Callable[[str, float], tuple[list[Reply], str]]  # (cursor, now) -> what came, new cursor
 Take = Callable[[str, list[Reply], str], Awaitable[None]]  # inbox, what came, new cursor
 
@@ -56,6 +57,7 @@ class Listener:
         self._inbox, self._cursor, self._take, self._now = inbox, cursor, take, now
         self._loop = asyncio.get_running_loop()
         self._stopping = threading.Event()
+        self._held: tuple[list[Reply], str] | None = None  # fetched, and not on disk yet
         self._thread = threading.Thread(target=self._run, name=f"inbox {inbox.name}", daemon=True)
         self.failing = False
 
@@ -74,7 +76,7 @@ class Listener:
         failures = 0
         while not self._stopping.is_set():
             try:
-                self._turn()
+                news = self._turn()
             except (NetmonError, concurrent.futures.TimeoutError) as error:
                 self._failed(error)
                 failures += 1
@@ -83,6 +85,7 @@ class Listener:
             except Exception as error:  # noqa: BLE001  what a server sent has broken a parser: that turn is lost, not the inbox
                 if self._loop.is_closed():
                     return
+                self._held = None
                 self._failed(CollectError("crashed", f"{type(error).__name__}"))
                 failures += 1
                 self._stopping.wait(RETRY_S[-1])
@@ -90,14 +93,19 @@ class Listener:
             if self.failing:
                 log.info("inbox read again inbox=%s", self._inbox.name)
             self.failing, failures = False, 0
-            self._stopping.wait(self._inbox.pause_s)
+            self._stopping.wait(self._inbox.pause_s if news else max(self._inbox.pause_s, LEAST_PAUSE_S))
 
-    def _turn(self) -> None:
-        found, cursor = self._inbox.fetch(self._cursor, self._now())
-        if found or cursor != self._cursor:
+    def _turn(self) -> bool:
+        """Whether anything came."""
+        found, cursor = self._held or self._inbox.fetch(self._cursor, self._now())
+        news = bool(found) or cursor != self._cursor
+        if news:
+            self._held = found, cursor
             kept = asyncio.run_coroutine_threadsafe(self._kept(found, cursor), self._loop)
             kept.result(HAND_OVER_S)
             self._cursor = cursor
+        self._held = None
+        return news
 
     async def _kept(self, found: list[Reply], cursor: str) -> None:
         await self._take(self._inbox.name, found, cursor)

@@ -65,13 +65,14 @@ def finished(incident: Incident, who: str, how: str, now: float) -> Incident:
     return close(noted, who, how, now) if incident.kind == "report" else noted
 
 
-BY_REPLY = {"take": "ack", "mains": "evidence", "no_mains": "evidence"}  # other verbs leave a line of their own name
+# What a reply leaves in the timeline: kind, and how its text begins; other verbs a line of their own name.
+BY_REPLY = {"take": ("ack", ""), "mains": ("evidence", "mains_said"), "no_mains": ("evidence", "no_mains_said")}
 
 
 def did(incident: Incident, verb: str, who: str, since: float) -> bool:
     """Whether a reply that came at ``since`` has been followed already."""
-    kind = BY_REPLY.get(verb, verb)
-    return any(e.kind == kind and e.who == who and e.at >= since for e in incident.timeline)
+    kind, text = BY_REPLY.get(verb, (verb, ""))
+    return any(e.kind == kind and e.who == who and e.at >= since and e.text.startswith(text) for e in incident.timeline)
 
 
 def unable(incident: Incident) -> set[str]:

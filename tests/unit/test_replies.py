@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -21,7 +22,8 @@ from netmon.config import Channel, Config, MailboxConfig, NotifyConfig, ProbeCon
 from netmon.desk import Desk
 from netmon.errors import CollectError
 from netmon.history.replies import ReplyBook
-from netmon.history.store import Store
+from netmon.history.store import Store, StoreError
+from netmon.inboxes import LEAST_PAUSE_S, Fetch, Inbox, Listener, Take
 from netmon.model import Contact, Incident, Reply, Secret, Subject, Verdict
 from netmon.pipeline import Pipeline
 from netmon.replies import Replies
@@ -189,6 +191,19 @@ def test_mains_or_none_is_evidence(tmp_path: Path, word: str, mains: bool) -> No
 
         bench.life(work)
         assert bench.line() == [("evidence", "Anh An", f"{'mains_said' if mains else 'no_mains_said'} bot")]
+
+
+def test_who_corrects_himself_at_once_is_believed(tmp_path: Path) -> None:
+    """Both may be fetched in one turn of the mailbox."""
+    with zalo_server() as server:
+        bench = Bench(tmp_path, bot(server))
+
+        async def work() -> None:
+            both = [Reply(f"bot|{word}", "bot", "c-an", "", f"1001 {word}", T0) for word in "56"]
+            await bench.replies.take("bot", both, "")
+            assert not bench.state.said[bench.subject.id].mains
+
+        bench.life(work)
 
 
 def test_look_now_asks_the_network_and_answers_with_what_it_found(tmp_path: Path) -> None:
@@ -413,6 +428,53 @@ def test_a_wrong_token_is_said_once_and_without_the_token(tmp_path: Path, caplog
     assert "wr0ng" not in caplog.text
 
 
+class Pauses(threading.Event):
+    """Notes how long somebody would wait, and stops him at the third time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout or 0.0)
+        if len(self.seconds) == 3:
+            self.set()
+        return self.is_set()
+
+
+def listen(fetch: Fetch, take: Take) -> list[float]:
+    """The pauses of an inbox between its turns."""
+
+    async def main() -> list[float]:
+        listener = Listener(Inbox("bot", fetch, 0.0), "", take, lambda: T0)
+        listener._stopping = pauses = Pauses()
+        await asyncio.to_thread(listener._run)
+        return pauses.seconds
+
+    return asyncio.run(main())
+
+
+def test_what_the_disk_refuses_is_held_and_handed_over_again() -> None:
+    """The Bot gives nothing out twice."""
+    reply = Reply("bot|1", "bot", "c-an", "", "1001 1", T0)
+    given, tried = [([reply], "")], list[list[Reply]]()
+
+    async def take(inbox: str, found: list[Reply], cursor: str) -> None:
+        tried.append(found)
+        if len(tried) == 1:
+            raise StoreError("netmon.db: disk is full")
+
+    listen(lambda cursor, now: given.pop() if given else ([], ""), take)
+    assert tried == [[reply], [reply]]
+
+
+def test_who_answers_a_long_poll_at_once_is_not_asked_all_the_time() -> None:
+    async def take(inbox: str, found: list[Reply], cursor: str) -> None:
+        pytest.fail("nothing came")
+
+    assert listen(lambda cursor, now: ([], ""), take) == [LEAST_PAUSE_S] * 3
+
+
 # --- letters ---------------------------------------------------------------------------------------------------------
 
 
@@ -473,7 +535,16 @@ def test_what_is_wrong_with_a_mailbox_is_said_without_its_password(
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"\xff\xfe", b"From: \n\n1", b"From: an@x.vn\nContent-Type: text/plain; charset=no\n\n\xff"]
+    "raw",
+    [
+        b"",
+        b"\xff\xfe",
+        b"From: \n\n1",
+        b"From: an@x.vn\nContent-Type: text/plain; charset=no\n\n\xff",
+        b"From: " + b"(" * 5000 + b" an@x.vn\n\n1",
+        b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(1200)),
+    ],
+    ids=["empty", "bytes", "nobody", "charset", "nested comments", "nested parts"],
 )
 def test_letters_that_are_none_are_passed_over(raw: bytes) -> None:
     assert inbox_mail.letter(raw, "k", T0) is None or raw.startswith(b"From: an@x.vn")

@@ -79,15 +79,15 @@ def _number(imap: imaplib.IMAP4, name: str) -> int:
 
 
 def letter(raw: bytes, key: str, now: float) -> Reply | None:
-    """A letter as a reply; None for what a program sent (RFC 3834) and what names no sender."""
-    message = email.message_from_bytes(raw, policy=email.policy.default)
+    """A letter as a reply; None for what a program sent (RFC 3834), names no sender, or cannot be read."""
     try:
+        message = email.message_from_bytes(raw, policy=email.policy.default)
         address = parseaddr(str(message.get("From", "")))[1].casefold()
         automatic = str(message.get("Auto-Submitted", "no")).split(";")[0].strip().casefold() != "no"
         body = message.get_body(("plain",))
         text = body.get_content() if body is not None else ""
         subject = str(message.get("Subject", ""))
-    except (LookupError, ValueError, TypeError, AttributeError):  # headers and charsets that are none
+    except Exception:  # noqa: BLE001  the parser breaks in many ways (nesting without end); the next letter must be read
         return None
     if not address or automatic:
         return None
