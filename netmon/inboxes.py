@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 RETRY_S = (2.0, 5.0, 15.0, 60.0)
 HAND_OVER_S = 60.0
-LEAST_PAUSE_S = 1.0  # after a turn that brought nothing: whoever answers a long poll at once is not to be asked all the time
+LEAST_PAUSE_S = 1.0  # after a turn that brought nothing: who answers a long poll at once is not asked all the time
 Fetch = Callable[[str, float], tuple[list[Reply], str]]  # (cursor, now) -> what came, new cursor
 Take = Callable[[str, list[Reply], str], Awaitable[None]]  # inbox, what came, new cursor
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import tzinfo
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 HELP_EVERY_S = 600.0  # who writes something else gets one answer in this time
 ANSWERS_PER_MINUTE, ANSWERS_AT_ONCE = 6.0, 10  # to one person; orders are followed all the same
 MOST_LOOKS = 10  # looks under way at once
+SENDERS = 4  # threads of their own: a gateway that hangs must not hold up what else the daemon does in threads
 STRANGERS_NAMED = 200  # addresses that are logged, each once
 Step = Callable[[Incident, float], Incident]
 STEPS: Mapping[str, Callable[[Incident, str, str, float], Incident]] = {
@@ -83,6 +84,7 @@ class Replies:
         self._strangers: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._looks = 0
+        self._threads = ThreadPoolExecutor(SENDERS, thread_name_prefix="answer")
         self._working = asyncio.Lock()  # two inboxes may have news at once
 
     # --- inboxes -----------------------------------------------------------------------------------------------------
@@ -104,6 +106,7 @@ class Replies:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def failing(self) -> dict[str, bool]:
         """Inbox -> whether it cannot be read."""
@@ -298,7 +301,7 @@ class Replies:
 
     async def _send(self, channel: Channel, message: Outgoing) -> None:
         try:
-            await asyncio.to_thread(partial(self._ways.send, channel, message))
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._ways.send, channel, message)
         except CollectError as error:
             self._count(channel.name, "unanswered")
             log.warning("answer to a reply not sent channel=%s reason=%s error=%s", channel.name, error.reason, error)

@@ -2,9 +2,10 @@
 
 An alert is known by its fingerprint and its beginning, so that a repetition changes nothing and what comes late, right
 after the end was heard, does not begin it anew. What still comes minutes later does: an Alertmanager that does not hear
-of its Prometheus for a while says ``resolved``, and then goes on with the beginning that the alert always had. What netmon itself raised is dropped: it carries ``source="netmon"``, or is a
-rule of our catalogue that Prometheus evaluates as well. The end is Alertmanager's ``resolved``; should that get lost,
-silence for two days is the end (Alertmanager repeats what goes on, every four hours unless told otherwise).
+of its Prometheus for a while says ``resolved``, and then goes on with the beginning that the alert always had. What
+netmon itself raised is dropped: it carries ``source="netmon"``, or is a rule of our catalogue that Prometheus evaluates
+as well. The end is Alertmanager's ``resolved``; should that get lost, silence for two days is the end (Alertmanager
+repeats what goes on, every four hours unless told otherwise).
 """
 
 from __future__ import annotations

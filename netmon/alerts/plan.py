@@ -298,7 +298,7 @@ class _Planner:
         if not at <= self.now < at + MORNING_S or not self.state.health.first_round_done:
             return
         for contact in self.state.inventory.contacts.values():
-            if "noc" in contact.audiences:
+            if "noc" in contact.audiences and not self.record.decided(f"morning-{at:.0f}", contact.id):
                 self._keep(self.writer.morning(contact, at, self._mine(contact.id)))
 
     def _handover(self) -> None:
@@ -309,7 +309,9 @@ class _Planner:
         for roster in inventory.rosters.values():
             turn = latest_change(roster, self.now, self.now - MORNING_S, self.zone)
             for key in (turn.before, turn.after) if turn is not None else ():
-                if turn is not None and (contact := inventory.contacts.get(key)) is not None:
+                if turn is None or self.record.decided(f"handover-{roster.id}-{turn.at:.0f}", key):
+                    continue  # as in every other step of this half hour
+                if (contact := inventory.contacts.get(key)) is not None:
                     self._keep(self.writer.handover(contact, roster.id, turn.at, turn.at - DAY_S, self.record))
 
     def _mine(self, contact: str) -> list[Incident]:

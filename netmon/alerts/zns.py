@@ -52,8 +52,11 @@ def shortened(text: str, most: int) -> str:
 
 
 def blanks(text: str) -> list[str]:
-    """The names a template of a parameter asks for. Raises ValueError for a brace that stands alone."""
-    return [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+    """The names a template of a parameter asks for. Raises ValueError for a brace that stands alone, or a format."""
+    parts = [part for part in string.Formatter().parse(text) if part[1] is not None]
+    if any(form or conversion for _, _, form, conversion in parts):
+        raise ValueError("a blank has no format")
+    return [name or "" for _, name, _, _ in parts]
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:

@@ -65,7 +65,8 @@ def _attempts(db: sqlite3.Connection, intent: Intent) -> tuple[Attempt, ...]:
 
 def load(db: sqlite3.Connection, number: int) -> Incident:
     """One incident. Raises LookupError."""
-    row = db.execute("SELECT body FROM incident WHERE id = ?", (number,)).fetchone()
+    known = number.bit_length() < 64  # else SQLite has no such number
+    row = db.execute("SELECT body FROM incident WHERE id = ?", (number,)).fetchone() if known else None
     if row is None:
         raise LookupError(number)
     return storedb.load_incident(db, row[0])

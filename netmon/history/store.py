@@ -212,8 +212,10 @@ class Store:
         """One incident of any age."""
 
         def work(db: sqlite3.Connection) -> Incident | None:
-            row = db.execute("SELECT body FROM incident WHERE id = ?", (number,)).fetchone()
-            return storedb.load_incident(db, row[0]) if row else None
+            try:
+                return decisions.load(db, number)
+            except LookupError:
+                return None
 
         return await self.call(work)
 

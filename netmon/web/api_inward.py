@@ -83,7 +83,7 @@ async def alertmanager(request: Request, given: AlertsIn) -> AlertsTaken:
         ended = None
         if alert.status == "resolved":
             ended = min(now, alert.endsAt.timestamp()) if alert.endsAt else now
-        began = min(now, alert.startsAt.timestamp())  # of a clock that is ahead of ours
+        began = min(now, max(0.0, alert.startsAt.timestamp()))  # of a clock that is ahead of ours, or never set
         labels = tuple(sorted(alert.labels.items()))
         posted.append(Posted(alert.fingerprint, labels, text_of(alert.annotations), began, ended))
     try:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from netmon.alerts.bucket import Bucket
 from netmon.alerts.handover import shift_since
 from netmon.alerts.hours import next_begin, window, within
+from netmon.alerts.plan_write import Writer
 from netmon.alerts.roster import latest_change, next_change, off_duty, on_duty
 from netmon.model import Contact, Incident, Roster, Subject, Swap, TimelineEntry
 from tests.unit.test_plan import World, who
@@ -314,7 +315,7 @@ def test_the_sheet_is_about_the_shift_that_ends(now: str, since: str) -> None:
     assert local(shift_since([], at(now), ZONE)) == since
 
 
-def test_the_sheet_goes_to_who_leaves_and_who_begins_once() -> None:
+def test_the_sheet_goes_to_who_leaves_and_who_begins_once(monkeypatch: pytest.MonkeyPatch) -> None:
     world = night("2026-11-09T06:50")
     world.config = replace(world.config, alerts=replace(world.config.alerts, morning="", handover=True))
     people = {
@@ -329,6 +330,7 @@ def test_the_sheet_goes_to_who_leaves_and_who_begins_once() -> None:
         ("binh", "mail"),
     ]
     assert sent[0].body.startswith("Bàn giao ca trực – 07:00 09/11/2026, từ 08/11 07:00")
+    monkeypatch.setattr(Writer, "handover", lambda *args: pytest.fail("written anew in every step"))
     assert world.step(300) == []
     world.now = at("2026-11-10T07:00")
     assert world.step(5) == [], "the same man goes on"

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from netmon.collectors.snmp import transport
 from netmon.collectors.snmp.ber import COUNTER32
 from netmon.collectors.snmp.engine import Columns, Engine
+from netmon.collectors.snmp.exchange import Port
 from netmon.collectors.snmp.pdu import (
     GEN_ERR,
     GET,
@@ -47,6 +49,26 @@ def test_a_good_agent_gives_whole_columns_in_order() -> None:
     assert [list(rows) for rows in got.rows.values()] == [[(i,) for i in range(1, 11)]] * 3
     assert got.stats.requests == stats["requests"]
     assert set(stats) == {"requests", "replies"}
+
+
+def test_a_datagram_that_breaks_something_does_not_make_the_socket_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "BUSY", 0)  # replies are gathered from the first one on
+    met: list[bytes] = []
+
+    async def act(engine: Engine, agent: Agent) -> Columns:
+        take = engine._transport._datagram
+
+        def breaks_once(port: Port, data: bytes, source: Any) -> None:
+            met.append(data)
+            if len(met) == 2:
+                raise KeyError("broken")
+            take(port, data, source)
+
+        monkeypatch.setattr(engine._transport, "_datagram", breaks_once)
+        return await poll(engine, agent)
+
+    assert whole(run(act, timeout_s=0.2))
+    assert len(met) > 2
 
 
 def other_source(agent: Agent, message: Message) -> bytes:

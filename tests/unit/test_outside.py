@@ -213,9 +213,7 @@ def test_of_two_requests_at_once_the_second_knows_of_the_first(tmp_path: Path) -
             clock = Clock(lambda: T0, lambda: T0)
             state, config = State(province()), Config()
             book, topology = Book(config, [], 1001), Topology(state.inventory)
-            pipeline = Pipeline(
-                state, topology, config, clock, Evaluator([], {}), book, lambda d: None, lambda: None
-            )
+            pipeline = Pipeline(state, topology, config, clock, Evaluator([], {}), book, lambda d: None, lambda: None)
             intake = OutsideIntake(pipeline, store, clock, ())
             await asyncio.gather(intake.take([over(DISK)]), intake.take([DISK]))
             assert firing(pipeline.outside) == 0, "the end was heard first"
@@ -257,6 +255,8 @@ def test_alertmanagers_own_form_is_read() -> None:
     assert ended.ended_at - ended.began_at == pytest.approx(299.877, abs=0.01)
     here.post(URL, json=request(startsAt="2999-01-01T00:00:00Z"), headers=AUTHORIZED)
     assert here.daemon.posted[2].began_at == wall_state.NOW, "a clock that is ahead of ours"
+    here.post(URL, json=request(startsAt="0001-01-01T00:00:00Z"), headers=AUTHORIZED)
+    assert here.daemon.posted[3].began_at == 0.0, "no moment that a zone west of us could not write"
 
 
 def test_it_needs_the_token_and_only_with_it_a_large_request_is_read() -> None:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -351,6 +352,24 @@ def test_a_reply_that_breaks_something_holds_up_no_other(tmp_path: Path) -> None
 
         bench.life(work)
         assert bench.counts["bot", "failed"] == 1
+
+
+def test_a_channel_that_hangs_holds_up_no_other_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hang = threading.Event()
+    monkeypatch.setattr(Ways, "send", lambda *args: hang.wait(20))
+
+    async def work() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        try:
+            for n in range(6):
+                await bench.say("ds", key=f"bot|{n}")
+            assert await asyncio.wait_for(asyncio.to_thread(int, "7"), 10) == 7
+        finally:
+            hang.set()
+
+    with zalo_server() as server:
+        bench = Bench(tmp_path, bot(server))
+        bench.life(work)
 
 
 def test_the_same_message_fetched_twice_counts_once(tmp_path: Path) -> None:

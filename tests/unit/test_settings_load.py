@@ -240,6 +240,10 @@ def test_the_units_state_directory_wins(write: Callable[[str], Path]) -> None:
             'channel "a" parameter p: "text" cannot have {who}; allowed: {id}, {title}',
         ),
         (
+            "notify: {channels: {a: {kind: zns, template: x, parameters: {p: {text: '{time:d}'}}}}, " + ZALO + "}",
+            'channel "a" parameter p: "text" cannot have {{time:d}}; allowed: {id}, {title}',
+        ),
+        (
             "notify: {channels: {a: {kind: apprise, url: 'json://127.0.0.1', replies: true}}}",
             'channel "a": "replies": e-mail needs notify.mailbox',
         ),

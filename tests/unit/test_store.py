@@ -69,6 +69,7 @@ def test_an_incident_comes_back_as_it_was(tmp_path: Path) -> None:
         assert await store.load_incidents(T0) == [INCIDENT]
         assert await store.incident(1001) == INCIDENT
         assert await store.incident(7) is None
+        assert await store.incident(10**30) is None
         assert await store.next_incident_id() == 1002
         assert await store.pending_intents() == [INTENT]
         assert await store.recent_intents(T0) == [d.intent for d in (await store.telling(1001)).decisions] == [INTENT]

@@ -236,7 +236,13 @@ class Transport:
             self._loop.call_later(GATHER_S, self._gathered, port)
 
     def _gathered(self, port: Port) -> None:
-        whole = port.sock.fileno() >= 0 and self._drain(port)
+        whole = False
+        try:
+            whole = port.sock.fileno() >= 0 and self._drain(port)
+        finally:  # a datagram that breaks something must not make the socket deaf
+            self._listen(port, whole)
+
+    def _listen(self, port: Port, whole: bool) -> None:
         if self._loop is None or port.sock.fileno() < 0:  # closed meanwhile
             return
         if not whole:
