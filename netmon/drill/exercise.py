@@ -32,6 +32,7 @@ from netmon.pipeline import STEP_S, Pipeline
 from netmon.state import Reach, State
 from netmon.works import Work
 
+POLLS_AT_ONCE = 20  # the others have their turn at the next step: nothing may hold the loop
 LOOK_S = 0.3  # a poll out of turn takes about this long
 PLANNED_S = 60.0  # a planned work ends so long after it is said
 SENDING_S = 30.0  # nobody waits longer for messages about the end of what was drilled
@@ -173,8 +174,9 @@ class Exercise:
         while self._steps and self._steps[0].at_s <= mono - self._start_mono:
             self._take_step(self._steps.pop(0), now)
         self._probes.advance(mono)
-        for device, at in list(self._poll_at.items()):
-            if at <= mono and (poll := self.overlay.poll(device, now)) is not None:
+        due = [device for device, at in self._poll_at.items() if at <= mono]
+        for device in due[:POLLS_AT_ONCE]:
+            if (poll := self.overlay.poll(device, now)) is not None:
                 self.pipeline.take_poll(poll)
                 self._poll_at[device] = mono + self.config.snmp.interval_s
                 if device not in self.overlay.devices:

@@ -15,6 +15,7 @@ from netmon.collectors.probes.reach import NEVER, Tracker
 from netmon.state import Reach
 from netmon.topology import Topology
 
+AT_ONCE = 200  # probes sent or lost, as the prober's
 RTT_S = 0.01  # of a line whose own is not known
 
 
@@ -56,8 +57,10 @@ class Probes:
         return self._heap[0][0] if self._heap else math.inf
 
     def advance(self, now: float) -> None:
-        """Everything that is due by now, in its order."""
-        while self._heap and self._heap[0][0] <= now:
+        """What is due by now, in its order; a province all at once takes several calls: nothing may hold the loop."""
+        for _ in range(AT_ONCE):
+            if not self._heap or self._heap[0][0] > now:
+                break
             at, name = heapq.heappop(self._heap)
             target = self._targets[name]
             if at == target.queued_at:
