@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any
 
-from netmon.api_client import ApiClient
+from netmon.api_client import ApiClient, NoDaemon
 from netmon.commands import GOOD, PROBLEM
 from netmon.drill.scenario import number_of
 from netmon.drill.scenario_read import read_scenario, shipped, text_of
@@ -14,6 +14,7 @@ from netmon.errors import NetmonError
 from netmon.inventory import load_settings
 
 FOLLOW_S = 1.0
+PATIENCE = 5  # questions in a row that may stay without an answer: the drill goes on at a busy daemon
 
 
 def drill(args: argparse.Namespace) -> int:
@@ -54,13 +55,23 @@ def _follow(client: ApiClient, found: Any, query: str) -> int:
             if found["result"] != "running":
                 break
             time.sleep(FOLLOW_S)
-            found = client.get(f"/api/v1/drills/{found['id']}{query}")
+            found = _look(client, f"/api/v1/drills/{found['id']}{query}")
     except KeyboardInterrupt:
         print(f"\n{found['id']} goes on; netmon drill --stop ends it, --report {found['id']} shows it")
         return PROBLEM
     print()
     print(found["sheet"], end="")
     return _status(found)
+
+
+def _look(client: ApiClient, path: str) -> Any:
+    """How the drill stands. Raises NoDaemon where nothing answers for PATIENCE questions."""
+    for _ in range(PATIENCE - 1):
+        try:
+            return client.get(path)
+        except NoDaemon:
+            time.sleep(FOLLOW_S)
+    return client.get(path)
 
 
 def _status(found: Any) -> int:
