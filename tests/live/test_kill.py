@@ -99,7 +99,8 @@ def test_killed_with_an_open_incident(few: Callable[..., Province]) -> None:
     wait_until(lambda: len(told(province)) == 2, what="the message that closes it")
     opened, closed = told(province)
     assert opened != closed
-    assert [i["id"] for i in province.incidents()] == [before["id"]]
+    # While a slow machine changes simulators all lines are silent at once: netmon may have spoken of its own uplink.
+    assert [i["id"] for i in province.incidents() if i["subject_kind"] != "netmon"] == [before["id"]]
     changes = province.rows("SELECT change FROM intent WHERE contact = 'truc-noc' AND state = 'sent' AND incident > 0")
     assert sorted(changes) == [("closed",), ("opened",)]
 
