@@ -49,13 +49,16 @@ class ApiClient:
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
         connection = _UnixConnection(self._path, self._timeout_s)
+        failure: type[NetmonError] = NoDaemon
         try:
+            connection.connect()
+            failure = NetmonError  # one is there: what it was asked for, it may be doing
             connection.request(method, path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
             text = response.read()
         except (OSError, http.client.HTTPException) as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-            raise NoDaemon(f"no daemon answers at {self._path}: {' '.join(reason.split())}") from error
+            raise failure(f"no daemon answers at {self._path}: {' '.join(reason.split())}") from error
         finally:
             connection.close()
         if response.status >= 400:

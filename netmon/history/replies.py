@@ -33,7 +33,7 @@ class ReplyBook:
 
     async def keep(self, replies: Iterable[Reply], inbox: str, cursor: str, now: float) -> None:
         """Commit what came; what had come before changes nothing."""
-        rows = [astuple(reply) for reply in replies]
+        rows = [[_storable(value) for value in astuple(reply)] for reply in replies]
 
         def work(db: sqlite3.Connection) -> None:
             insert = "INSERT OR IGNORE INTO reply (id, channel, address, subject, text, at) VALUES (?, ?, ?, ?, ?, ?)"
@@ -52,3 +52,8 @@ class ReplyBook:
         """It has been dealt with; its text is in the incident's timeline, as far as it belongs there."""
         update = "UPDATE reply SET done_at = ?, text = '', subject = '' WHERE id = ?"
         await self._store.call(lambda db: db.execute(update, (now, reply.id)))
+
+
+def _storable(value: str | float) -> str | float:
+    """Half of a character (a lone surrogate, which JSON and UTF-7 can carry) is none that SQLite takes."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value

@@ -131,7 +131,6 @@ def test_help_lists_every_command(run: Run) -> None:
         (("check", "--conf", "x"), "unrecognized arguments"),  # no abbreviations: they change meaning with each option
         (("poll",), "site"),
         (("ack", "1043"), "--who"),
-        (("ack", "first", "--who", "NOC"), "invalid int value: 'first'"),
         (("rules", "delete"), "invalid choice: 'delete'"),
         (("demo", "--duration", "soon"), "'soon' is no whole number from 0"),
         (("check", "--log-level", "LOUD"), "invalid choice: 'LOUD'"),
@@ -414,6 +413,10 @@ def test_ack_says_who(run: Run, config: Path) -> None:
     assert asked[0].startswith(b"POST /api/v1/incidents/1043/ack ")
 
 
+def test_ack_wants_a_number(run: Run, config: Path) -> None:
+    one_line(run("ack", "first", "--who", "NOC", "--config", config), "'first' is no number of an incident")
+
+
 def test_what_the_daemon_refuses_is_told(run: Run, config: Path) -> None:
     with daemon(config.parent / "state" / "api.sock", http('{"detail": "no such open incident"}', "404 Not Found")):
         one_line(run("ack", "7", "--who", "NOC", "--config", config), "netmon: no such open incident (")
@@ -431,6 +434,11 @@ def test_what_the_daemon_refuses_is_told(run: Run, config: Path) -> None:
 def test_an_answer_that_is_none_is_told(run: Run, config: Path, answer: bytes, told: str) -> None:
     with daemon(config.parent / "state" / "api.sock", answer):
         one_line(run("status", "--config", config), told)
+
+
+def test_what_a_daemon_may_be_sending_is_not_sent_from_here_as_well(run: Run, config: Path) -> None:
+    with daemon(config.parent / "state" / "api.sock", b""):
+        one_line(run("notify", "test", "--to", "an", "--config", config), "no daemon answers at ")
 
 
 # --- a device that answers ---

@@ -354,6 +354,18 @@ def test_a_reply_that_breaks_something_holds_up_no_other(tmp_path: Path) -> None
         assert bench.counts["bot", "failed"] == 1
 
 
+def test_half_a_character_holds_up_nothing(tmp_path: Path) -> None:
+    """JSON can carry one, and so can a letter in UTF-7."""
+    with zalo_server() as server:
+        bench = Bench(tmp_path, bot(server))
+
+        async def work() -> None:
+            await bench.say("1001 1, \ud83d")
+            assert bench.incident.acked_by == "Anh An"
+
+        bench.life(work)
+
+
 def test_a_channel_that_hangs_holds_up_no_other_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hang = threading.Event()
     monkeypatch.setattr(Ways, "send", lambda *args: hang.wait(20))
