@@ -101,7 +101,8 @@ def test_killed_with_an_open_incident(few: Callable[..., Province]) -> None:
     assert opened != closed
     # While a slow machine changes simulators all lines are silent at once: netmon may have spoken of its own uplink.
     assert [i["id"] for i in province.incidents() if i["subject_kind"] != "netmon"] == [before["id"]]
-    changes = province.rows("SELECT change FROM intent WHERE contact = 'truc-noc' AND state = 'sent' AND incident > 0")
+    query = "SELECT change FROM intent WHERE contact = 'truc-noc' AND state = 'sent' AND incident = ?"
+    changes = province.rows(query, before["id"])
     assert sorted(changes) == [("closed",), ("opened",)]
 
     again.send(signal.SIGTERM)
