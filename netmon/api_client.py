@@ -20,8 +20,12 @@ def socket_path(config: Config) -> str:
     return str(Path(config.state_dir, "api.sock"))
 
 
-class NoDaemon(NetmonError):
-    """Nobody answers at the socket."""
+class NoAnswer(NetmonError):
+    """The daemon does not answer; what it was asked for it may be doing, or have done."""
+
+
+class NoDaemon(NoAnswer):
+    """Nobody is there at the socket."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -36,7 +40,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class ApiClient:
-    """Asks the daemon that runs with this configuration. Raises NoDaemon where there is none."""
+    """Asks the daemon that runs with this configuration. Raises NoDaemon where there is none, else NoAnswer."""
 
     def __init__(self, config: Config, timeout_s: float = TIMEOUT_S) -> None:
         self._path, self._timeout_s = socket_path(config), timeout_s
@@ -49,10 +53,10 @@ class ApiClient:
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
         connection = _UnixConnection(self._path, self._timeout_s)
-        failure: type[NetmonError] = NoDaemon
+        failure: type[NoAnswer] = NoDaemon
         try:
             connection.connect()
-            failure = NetmonError  # one is there: what it was asked for, it may be doing
+            failure = NoAnswer
             connection.request(method, path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
             text = response.read()

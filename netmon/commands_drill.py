@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any
 
-from netmon.api_client import ApiClient, NoDaemon
+from netmon.api_client import ApiClient, NoAnswer
 from netmon.commands import GOOD, PROBLEM
 from netmon.drill.scenario import number_of
 from netmon.drill.scenario_read import read_scenario, shipped, text_of
@@ -65,11 +65,11 @@ def _follow(client: ApiClient, found: Any, query: str) -> int:
 
 
 def _look(client: ApiClient, path: str) -> Any:
-    """How the drill stands. Raises NoDaemon where nothing answers for PATIENCE questions."""
+    """How the drill stands. Raises NoAnswer where nothing answers for PATIENCE questions."""
     for _ in range(PATIENCE - 1):
         try:
             return client.get(path)
-        except NoDaemon:
+        except NoAnswer:
             time.sleep(FOLLOW_S)
     return client.get(path)
 

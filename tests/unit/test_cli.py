@@ -22,7 +22,9 @@ import pytest
 
 from netmon import cli
 from netmon.alerts.catalog import load_catalog
+from netmon.api_client import ApiClient, NoAnswer, NoDaemon
 from netmon.commands import RULES_FILE
+from netmon.config import Config
 from tests.conftest import ROOT
 from tests.unit.scripted_agent import Agent, mib
 from tools.reference import command_parsers
@@ -439,6 +441,16 @@ def test_an_answer_that_is_none_is_told(run: Run, config: Path, answer: bytes, t
 def test_what_a_daemon_may_be_sending_is_not_sent_from_here_as_well(run: Run, config: Path) -> None:
     with daemon(config.parent / "state" / "api.sock", b""):
         one_line(run("notify", "test", "--to", "an", "--config", config), "no daemon answers at ")
+
+
+def test_a_daemon_that_hangs_up_is_there_all_the_same(tmp_path: Path) -> None:
+    client = ApiClient(Config(state_dir=str(tmp_path)))
+    with daemon(tmp_path / "api.sock", b""), pytest.raises(NoAnswer) as caught:
+        client.get("/api/v1/drills/D7")
+    assert not isinstance(caught.value, NoDaemon)
+    (tmp_path / "api.sock").unlink()
+    with pytest.raises(NoDaemon):
+        client.get("/api/v1/drills/D7")
 
 
 # --- a device that answers ---

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from netmon import commands_drill
-from netmon.api_client import ApiClient, NoDaemon
+from netmon.api_client import ApiClient, NoAnswer
 
 RUNNING = {"id": "D07", "result": "running", "notes": [{"at": "2026-11-25T02:00:00Z", "text": "begun"}], "sheet": ""}
 PASSED = {**RUNNING, "result": "passed", "sheet": "the report\n"}
@@ -21,7 +21,7 @@ class Busy:
 
     def get(self, path: str) -> Any:
         if (answer := self.answers.pop(0)) is None:
-            raise NoDaemon("no daemon answers: timed out")
+            raise NoAnswer("no daemon answers: timed out")
         return answer
 
 
@@ -41,5 +41,5 @@ def test_a_busy_daemon_is_asked_again(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_daemon_that_is_gone_is_told() -> None:
-    with pytest.raises(NoDaemon):
+    with pytest.raises(NoAnswer):
         follow(*[None] * commands_drill.PATIENCE, PASSED)
