@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import (
     HTMLResponse,
     JSONResponse,
@@ -142,6 +144,7 @@ def create_app(
     app.include_router(api_explain.router)
     app.include_router(api_notify.router)
     app.add_exception_handler(StarletteHTTPException, _error)
+    app.add_exception_handler(RequestValidationError, _unfit)
     _add_pages(app, app.state.web)
     desk_pages.add(app, app.state.web)
     drill_pages.add(app, app.state.web)
@@ -160,6 +163,13 @@ async def _error(request: Request, error: Exception) -> Response:
         heading = renderer.text("page.not_found") if error.status_code == 404 else str(error.detail)
         return HTMLResponse(renderer.page("message.html", web.clock.now(), heading=heading), error.status_code)
     return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
+async def _unfit(request: Request, error: Exception) -> Response:
+    """As FastAPI's own, but what was sent is not quoted: JSON could not hold a NaN or half a character."""
+    assert isinstance(error, RequestValidationError)
+    found = [{"type": e["type"], "loc": e["loc"], "msg": e["msg"]} for e in error.errors()]
+    return Response(json.dumps({"detail": found}), 422, media_type="application/json")
 
 
 def _add_pages(app: FastAPI, web: Web) -> None:

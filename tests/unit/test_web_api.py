@@ -255,3 +255,11 @@ def test_samples_while_the_disk_refuses() -> None:
     stage.daemon.disk_refuses = True
     line = next(iter(stage.state.inventory.lines))
     assert stage.get(f"/api/v1/lines/{line}/samples").status_code == 503
+
+
+@pytest.mark.parametrize("sent", ['{"who": "\\ud800"}', '{"who": "An", "hours": NaN}', '{"\\ud800": 1}', "{"])
+def test_what_json_cannot_quote_is_refused_as_well(sent: str) -> None:
+    json_type = {"Content-Type": "application/json"}
+    answer = STAGE.post("/api/v1/incidents/1052/ack", content=sent.encode(), headers=AUTHORIZED | json_type)
+    assert answer.status_code == 422
+    assert {"type", "loc", "msg"} == set(answer.json()["detail"][0])
