@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import difflib
 import json
 import logging
@@ -109,6 +110,12 @@ def sim(args: argparse.Namespace) -> int:
     return GOOD
 
 
+def _line(text: str) -> None:
+    """From within the event loop, where a reader who has gone (head) would be an error of each callback."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text)
+
+
 def poll(args: argparse.Namespace) -> int:
     loaded = loader(args.config)()
     inventory = loaded.inventory
@@ -119,7 +126,7 @@ def poll(args: argparse.Namespace) -> int:
         raise NetmonError(f"{args.site} {why}")
 
     async def poll_all() -> bool:
-        engine = Engine(loaded.config.snmp, Clock(), Tracer(print) if args.trace else None)
+        engine = Engine(loaded.config.snmp, Clock(), Tracer(_line) if args.trace else None)
         await engine.start()
         poller = Poller(engine, snmp_profiles.load_profiles(loaded.config.profiles), loaded.config.snmp, Clock())
         good = True

@@ -88,7 +88,8 @@ def works(args: argparse.Namespace) -> int:
     if args.action == "list":
         for entry in client.get("/api/v1/works"):
             if entry["cancelled_at"] is None:
-                about = f"{entry['kind']}\t{entry['begin']}\t{entry['end']}\t{entry['repeat']}"
+                begin, end = (_local(entry[key], zone) for key in ("begin", "end"))
+                about = f"{entry['kind']}\t{begin}\t{end}\t{entry['repeat']}"
                 print(f"{entry['id']}\t{about}\t{','.join(entry['where'])}\t{entry['title']}")
         return GOOD
     if not args.who:
@@ -114,6 +115,11 @@ def works(args: argparse.Namespace) -> int:
     return GOOD
 
 
+def _local(text: str, zone: ZoneInfo) -> str:
+    """A time of the API as it is entered here, with its offset."""
+    return datetime.fromisoformat(text).astimezone(zone).isoformat(" ", "minutes")
+
+
 def _moment(text: str, name: str, zone: ZoneInfo) -> float:
     for form in TIMES:
         try:
@@ -136,16 +142,19 @@ def _body(work: Work) -> dict[str, object]:
 
 
 def silence(args: argparse.Namespace) -> int:
-    client = ApiClient(load_settings(args.config))
+    config = load_settings(args.config)
+    client, zone = ApiClient(config), ZoneInfo(config.timezone)
     if args.action == "list":
         for entry in client.get("/api/v1/silences"):
-            print(f"{entry['id']}\t{entry['end']}\t{','.join(entry['where'])}\t{entry['by']}\t{entry['reason']}")
+            if datetime.fromisoformat(entry["end"]) > datetime.now(UTC):  # the API has those that are over, too
+                about = f"{_local(entry['end'], zone)}\t{','.join(entry['where'])}"
+                print(f"{entry['id']}\t{about}\t{entry['by']}\t{entry['reason']}")
         return GOOD
     if not args.who:
         raise NetmonError("--who is missing")
     if args.action == "storm":
         made = client.post("/api/v1/storm-duty", {"who": args.who, "hours": args.hours})
-        print(f"storm duty: {'until ' + made['until'] if made['until'] else 'off'}")
+        print(f"storm duty: {'until ' + _local(made['until'], zone) if made['until'] else 'off'}")
         return GOOD
     if args.action == "end":
         client.post(f"/api/v1/silences/{args.subject}/end", {"who": args.who})
@@ -159,5 +168,5 @@ def silence(args: argparse.Namespace) -> int:
         "alert": args.alert,
     }
     made = client.post("/api/v1/silences", body)
-    print(f"silence {made['id']}: until {made['end']}")
+    print(f"silence {made['id']}: until {_local(made['end'], zone)}")
     return GOOD

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
+from datetime import datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from netmon.api_client import ApiClient, NoAnswer
 from netmon.commands import GOOD, PROBLEM
@@ -20,7 +22,8 @@ PATIENCE = 5  # questions in a row that may stay without an answer: the drill go
 def drill(args: argparse.Namespace) -> int:
     if args.list:
         return _list(args.lang)
-    client = ApiClient(load_settings(args.config))
+    settings = load_settings(args.config)
+    client = ApiClient(settings)
     query = f"?lang={args.lang}" if args.lang else ""
     if args.report:
         found = client.get(f"/api/v1/drills/{_label(args.report)}{query}")
@@ -41,16 +44,17 @@ def drill(args: argparse.Namespace) -> int:
         body["text"] = data.decode("utf-8", "replace")
     found = client.post(f"/api/v1/drills{query}", body)
     print(f"{found['id']}: {found['scenario']} at {found['place']}, told to {', '.join(found['to'])}", flush=True)
-    return _follow(client, found, query)
+    return _follow(client, found, query, ZoneInfo(settings.timezone))
 
 
-def _follow(client: ApiClient, found: Any, query: str) -> int:
+def _follow(client: ApiClient, found: Any, query: str, zone: tzinfo) -> int:
     """Show what happens until the drill is over; Ctrl-C leaves it running."""
     shown = 0
     try:
         while True:
             for note in found["notes"][shown:]:
-                print(f"  {note['at'][11:19]}Z  {note['text']}", flush=True)
+                at = datetime.fromisoformat(note["at"]).astimezone(zone)
+                print(f"  {at:%H:%M:%S}  {note['text']}", flush=True)
             shown = len(found["notes"])
             if found["result"] != "running":
                 break

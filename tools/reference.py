@@ -151,9 +151,10 @@ def command(name: str) -> str:
 
 def common(_: str) -> str:
     """The options of every command."""
-    parser = command_parsers()["check"]
+    parser, *others = command_parsers().values()
+    everywhere = set.intersection(*({a.dest for a in p._actions} for p in (parser, *others)))
     found = []
-    for action in parser._actions:
+    for action in (a for a in parser._actions if a.dest in everywhere):
         if action.dest == "config":
             found.append(
                 ("`--config FILE`", f"netmon.yml; without it the first that exists of `{'`, `'.join(CONFIGS)}`")

@@ -71,7 +71,7 @@ def _allowed(cls: type, name: str) -> str:
         return f"duration, {_range(limits, DURATION)}" if limits else "duration"
     if hint is float:
         low, high = limits or (0.0, 1.0)
-        return f"ratio, {low:g} to {high:g}"
+        return f"{'ratio' if high <= 1.0 else 'number'}, {low:g} to {high:g}"
     if hint is int and limits:
         return f"whole number, {limits[0]:g} to {limits[1]:.0f}"
     return {bool: "`true` or `false`", str: "text", tuple[str, ...]: "list of texts"}.get(hint, "secret")

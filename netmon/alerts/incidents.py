@@ -37,6 +37,7 @@ from netmon.state import State
 from netmon.topology import Topology
 
 EXPLAIN_EVERY_S = 2.0  # evidence comes with polls, seconds apart; in a storm hundreds of incidents look for it
+EXPLAIN_POOR_EVERY_S = 60.0  # figures of poor quality move with every probe, and nobody is told of them
 
 
 class Book:
@@ -271,7 +272,8 @@ class Book:
 
     def _explain(self, incident: Incident, look: Callable[[], Cause], at_once: bool = False) -> Incident:
         """The incident with its cause looked at again, every EXPLAIN_EVERY_S."""
-        if not at_once and self._now - self._explained.get(incident.id, 0.0) < EXPLAIN_EVERY_S:
+        every = EXPLAIN_POOR_EVERY_S if incident.kind == "degraded" else EXPLAIN_EVERY_S
+        if not at_once and self._now - self._explained.get(incident.id, 0.0) < every:
             return incident
         self._explained[incident.id] = self._now
         cause, old = look(), incident.cause
@@ -284,7 +286,8 @@ class Book:
             new = replace(new, tell_at=self._tell_at(new.subject, new.began_at, cause))
         if (cause.kind, cause.confirmed) != (old.kind, old.confirmed):
             return note(new, self._now, "cause", cause_text(cause))
-        added = [e.key for e in cause.evidence if e not in old.evidence]
+        known = {e.key for e in old.evidence}  # a line of the timeline names facts; their figures move on
+        added = [e.key for e in cause.evidence if e.key not in known]
         return note(new, self._now, "evidence", " ".join(added)) if added else new
 
     def _tell_at(self, subject: Subject, began_at: float, cause: Cause) -> float:

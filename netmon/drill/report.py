@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, Literal
 
-from netmon.alerts.messages_facts import Texts
+from netmon.alerts.messages_facts import Texts, lower_first
 from netmon.drill.scenario import Limits, label
 
 Ending = Literal["", "over", "stopped", "interrupted"]
@@ -89,6 +89,11 @@ def rows(report: Report) -> list[Row]:
     ]
 
 
+def pending(row: Row, report: Report) -> bool:
+    """Whether it can still turn out either way: the cause until the end, the others until they happen."""
+    return report.result == "running" and row.took_s is None
+
+
 def report_of(raw: Mapping[str, Any]) -> Report:
     """From JSON."""
     notes = tuple(Noted(**note) for note in raw["notes"])
@@ -110,7 +115,7 @@ def seconds(value: float | None, words: Texts) -> str:
 
 def cells(row: Row, report: Report, words: Texts) -> tuple[str, str, str, str]:
     """(what, found, limit, verdict) of one row, as people read it."""
-    verdict = words.text("drill.good" if row.good else "drill.bad")
+    verdict = "–" if pending(row, report) else words.text("drill.good" if row.good else "drill.bad")
     if row.limit_s is not None:
         return words.text(f"drill.row_{row.key}"), seconds(row.took_s, words), seconds(row.limit_s, words), verdict
     found = words.text(f"cause.{report.cause}") if report.cause else "–"
@@ -141,8 +146,17 @@ def facts(report: Report, words: Texts, zone: tzinfo) -> list[tuple[str, str]]:
 def happened(report: Report, words: Texts, zone: tzinfo) -> Iterable[tuple[str, str]]:
     """(time, what) of all that happened."""
     for note in report.notes:
-        text = words.text(f"drill.did_{note.kind}", text=note.text)
+        text = words.text(f"drill.did_{note.kind}", text=_spoken(note, words))
         yield f"{datetime.fromtimestamp(note.at, zone):%H:%M:%S}", text
+
+
+def _spoken(note: Noted, words: Texts) -> str:
+    """The note's text, with the cause it begins with in words."""
+    if note.kind not in ("detected", "cause", "closed"):
+        return note.text
+    code, _, rest = note.text.partition(" ")
+    cause = lower_first(words.text(f"cause.{code.rstrip('?')}"))
+    return f"{cause}{'?' * code.endswith('?')} {rest}".rstrip()
 
 
 def sheet(report: Report, words: Texts, zone: tzinfo) -> str:

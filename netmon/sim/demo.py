@@ -130,6 +130,7 @@ class Demo:
             "mqtt": {"host": "127.0.0.1", "port": broker_port, "tls": False},
             "alerts": {
                 "recovered": "8s",
+                "quiet_hours": "",  # whatever the time is where it runs
                 "tell_after": dict.fromkeys(("node", "core", "province", "district", "commune"), "0s"),
             },
             "notify": {"channels": channels, "noc_phone": base.config.notify.noc_phone},

@@ -6,7 +6,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
 from netmon.alerts import handling
-from netmon.drill.report import Report, cells, facts, happened, rows
+from netmon.drill.report import Report, Row, cells, facts, happened, pending, rows
 from netmon.drill.scenario import label
 from netmon.web.api_drills import drill_number
 from netmon.web.context import Web, html
@@ -51,9 +51,13 @@ def add(app: FastAPI, web: Web) -> None:
             web.clock.now(),
             report=report,
             facts=facts(report, words, web.zone),
-            cells=[(row, cells(row, report, words)) for row in rows(report)],
+            cells=[(_glyph(row, report), cells(row, report, words)) for row in rows(report)],
             happened=list(happened(report, words, web.zone)),
             may_act=web.config.web.token is not None,
             problem=problem,
         )
         return html(request, text, status)
+
+
+def _glyph(row: Row, report: Report) -> str:
+    return "" if pending(row, report) else "up" if row.good else "down"

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,7 +17,8 @@ from netmon.alerts.plan_record import Record
 from netmon.collectors.probes.reach import Tracker
 from netmon.config import ProbeConfig
 from netmon.drill.places import DrillError, Place, choose
-from netmon.drill.report import raw_of, report_of
+from netmon.drill.report import cells, happened, raw_of, report_of
+from netmon.drill.report import rows as measured
 from netmon.drill.scenario import Step, first_id, number_of
 from netmon.drill.scenario_read import read_scenario, shipped, text_of
 from netmon.errors import ConfigError, NetmonError
@@ -274,6 +276,27 @@ def test_nobody_takes_it_and_the_drill_fails_when_the_limit_is_over() -> None:
     assert exercise.report.acknowledged_s is None
     sent_s = exercise.report.sent_s or 0.0
     assert sent_s + 600 < stage.t - 1000.0 < sent_s + 602
+
+
+def test_what_is_still_open_has_neither_passed_nor_failed() -> None:
+    stage = DrillStage()
+    exercise = stage.exercise(CUT)
+    stage.run(exercise, ack_after_s=None, until=lambda: exercise.report.sent_s is not None)
+
+    def verdicts() -> list[str]:
+        return [cells(row, exercise.report, WORDS["en"])[3] for row in measured(exercise.report)]
+
+    assert verdicts() == ["passed", "passed", "–", "–"]
+    exercise.end("stopped")
+    assert verdicts()[2:] == ["failed", "failed"]
+
+
+def test_the_report_names_causes_in_words() -> None:
+    stage = DrillStage()
+    exercise = stage.run(stage.exercise(CUT))
+    said = [text for _, text in happened(exercise.report, WORDS["vi"], ZoneInfo("Asia/Ho_Chi_Minh"))]
+    assert "nguyên nhân: hỏng đường truyền" in said
+    assert any(text.startswith("phát hiện: chưa rõ nguyên nhân? ") for text in said)
 
 
 def test_what_a_person_says_is_evidence_in_the_drill_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -31,13 +32,13 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def follow(*answers: dict[str, Any] | None) -> int:
-    return commands_drill._follow(cast(ApiClient, Busy(*answers)), RUNNING, "")
+    return commands_drill._follow(cast(ApiClient, Busy(*answers)), RUNNING, "", ZoneInfo("Asia/Ho_Chi_Minh"))
 
 
 def test_a_busy_daemon_is_asked_again(capsys: pytest.CaptureFixture[str]) -> None:
     pauses = [None] * (commands_drill.PATIENCE - 1)
     assert follow(*pauses, RUNNING, *pauses, PASSED) == 0
-    assert capsys.readouterr().out.count("begun") == 1
+    assert capsys.readouterr().out.count("  09:00:00  begun\n") == 1
 
 
 def test_a_daemon_that_is_gone_is_told() -> None:

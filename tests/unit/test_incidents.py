@@ -309,6 +309,19 @@ def test_degraded_opens_after_its_hold_and_closes() -> None:
     assert world.open()["b3"].kind == "outage"
 
 
+def test_figures_of_poor_quality_move_on_without_a_line_for_each() -> None:
+    world = World()
+    for second in range(int(CONFIG.alerts.degraded_s) + 150):
+        world.state.reach["b3"] = replace(world.state.reach["b3"], loss_ratio=0.1 + second / 1000)
+        world.run(1)
+    incident = world.open()["b3"]
+    (poor,) = incident.cause.evidence
+    assert float(poor.args["percent"]) > 10 + (CONFIG.alerts.degraded_s + 80) / 10  # no older than a minute or so
+    assert [e.text for e in incident.timeline if e.kind == "evidence" and "poor" in e.text] == []
+    changes = [c for c in world.changes if c.incident.id == incident.id and c.incident.cause != incident.cause]
+    assert len(changes) < 10
+
+
 def test_a_line_that_lost_packets_when_its_node_went_waits_for_the_node() -> None:
     """Its loss began seconds before the node's, and the node still answered in between."""
     world = World()

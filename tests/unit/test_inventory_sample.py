@@ -17,10 +17,10 @@ import yaml
 from netmon.alerts.catalog import load_catalog
 from netmon.collectors.snmp.profiles import profile_names
 from netmon.config import Config
-from netmon.inventory import Loaded, load
+from netmon.inventory import Loaded, load, load_settings
 from netmon.model import Inventory, Secret
 from netmon.settings_load import key_of
-from netmon.sim.demo import keep_sites
+from netmon.sim.demo import Demo, keep_sites
 from netmon.topology import Topology
 from tests.conftest import ROOT, shared
 from tests.live.province import quoted_yaml
@@ -192,3 +192,11 @@ def test_any_part_of_the_sample_stands_alone(tmp_path: Path, sites: int) -> None
     found = load(tmp_path / "netmon.yml", {}).inventory
     assert set(found.sites) == kept
     assert ("gw-do-thi" in found.gateways) is ("ubnd-dong-xoai-tan-dong" in kept)
+
+
+def test_the_demo_tells_at_any_time_of_the_day(tmp_path: Path) -> None:
+    demo = Demo(config=str(SAMPLE), port=1, duration_s=0.0, sites=0, faults="none", keep="")
+    config = load_settings(str(demo._write_config(tmp_path, loaded(), 2, 3)))
+    assert loaded().config.alerts.quiet_hours
+    assert not config.alerts.quiet_hours
+    assert set(config.alerts.tell_after_s.values()) == {0.0}

@@ -64,6 +64,7 @@ def uplink(hexa: str, port: int) -> dict[str, object]:
         ("r/1", [{"n": "t", "v": 20, "t": -7200}], 0, "its clock is -7200 s off: the time of arrival counts"),
         ("r/1", [{"n": "t", "u": "V", "v": 20}], 1, '-> sensor "room": V is not Cel; give the sensor or the decoder'),
         ("r/1", [{"n": "h", "v": 20}], 1, 'no value for the sensors of this topic: room ("t")'),
+        ("tele/l/SENSOR", {"Time": "2024-02-24T22:20:38"}, 1, "no value for the sensors of this topic: lamp"),
         ("r/1", b"21.5", 1, "not understood: bad_senml: a SenML pack is an array\n    21.5"),
         ("r/1", b"\x01\x02", 1, "not understood: not_json: not JSON"),
         ("r/2", b"21.5", 1, "no sensor has this topic; --decoder NAME"),

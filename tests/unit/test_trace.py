@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
 
+from netmon import commands
 from netmon.clock import Clock
 from netmon.collectors.snmp.engine import Columns, Engine
 from netmon.collectors.snmp.pdu import GET_BULK, V1, Message, encode_message
@@ -100,3 +102,17 @@ def test_what_is_not_believed_says_why(what: str, change: dict[str, Any]) -> Non
 def test_an_error_is_named() -> None:
     lines, _, _ = traced(first_time(lambda agent, m: agent.reply(m, [], 1) if m.pdu_type == GET_BULK else None))
     assert count(lines, "tooBig, round trip") >= 1
+
+
+def test_a_reader_who_has_gone_is_no_error_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`netmon poll --trace | head`: the command ends by itself at its next line."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", buffering=1, closefd=False) as out:
+        monkeypatch.setattr("sys.stdout", out)
+        commands._line("a line of the trace")
+        with pytest.raises(BrokenPipeError):
+            print("the next one")
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writer)
+    os.close(writer)

@@ -36,7 +36,8 @@ class Explained:
                 trouble = None
             except DecodeError as error:
                 trouble, records = error, list(error.records)
-            self._records(records, use, now, retained)
+            if records or trouble is None:
+                self._records(records, use, now, retained)
             if trouble is not None:
                 self.problem(f"not understood: {trouble.reason}: {trouble}")
                 found = trouble if isinstance(trouble, LayoutError) else None
@@ -69,7 +70,7 @@ class Explained:
                 self._taken(record, routed, moved_s, retained)
             if id(record) not in owners and sensors:
                 self.lines[-1] += "  -> no sensor"
-        if sensors and not owners and values:
+        if sensors and not owners and (values or not records):
             asked = ", ".join(f'{s.id} ("{s.field}"{f" of {s.device}" if s.device else ""})' for s, _ in sensors)
             self.problem(f"no value for the sensors of this topic: {asked}")
 
