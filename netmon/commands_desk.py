@@ -88,8 +88,8 @@ def works(args: argparse.Namespace) -> int:
     if args.action == "list":
         for entry in client.get("/api/v1/works"):
             if entry["cancelled_at"] is None:
-                begin, end = (_local(entry[key], zone) for key in ("begin", "end"))
-                about = f"{entry['kind']}\t{begin}\t{end}\t{entry['repeat']}"
+                window = f"{_local(entry['begin'], zone)}\t{_local(entry['end'], zone)}"
+                about = f"{entry['kind']}\t{window}\t{entry['repeat']}"
                 print(f"{entry['id']}\t{about}\t{','.join(entry['where'])}\t{entry['title']}")
         return GOOD
     if not args.who:

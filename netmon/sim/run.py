@@ -39,7 +39,7 @@ def demo_faults(inventory: Inventory) -> list[Fault]:
     cut = [line for line in inventory.lines.values() if line.remote_device and line.handoff == "sfp"]
     alone = [line for line in cut if sum(other.site == line.site for other in inventory.lines.values()) == 1]
     if alone:
-        faults.append(Fault("fibre", alone[len(alone) // 2].id, 27.0, 16.0))
+        faults.append(Fault("fibre", alone[len(alone) // 2].id, 27.0, 20.0))
     with_ups = [d.site for d in inventory.devices.values() if d.kind == "ups" and d.site]
     far = [s for s in with_ups if inventory.sites[s].level == "commune"]
     if far:

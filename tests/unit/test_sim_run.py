@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from netmon import inventory as inventory_files
+from netmon.collectors.probes.reach import longest_burst
+from netmon.config import ProbeConfig
 from netmon.errors import NetmonError
 from netmon.model import Inventory, Node, Probe
 from netmon.sim.run import DEMO_EVERY_S, demo_faults, load_faults, simulate
@@ -66,6 +68,13 @@ def test_the_demo_s_faults_do_what_they_are_for() -> None:
         faults["node"].target
     )
     assert all(world.site_reachable(site) for site in SAMPLE.sites), "and all is well in the end"
+
+
+def test_a_loss_outlasts_the_longest_burst() -> None:
+    """On a busy machine probes come late, and netmon then confirms a loss for longer."""
+    probe = ProbeConfig()
+    longest_s = longest_burst(probe) * probe.burst_spacing_s + 2.0 + probe.timeout_s  # the demo probes every 2 s
+    assert all(fault.duration_s > longest_s for fault in demo_faults(SAMPLE))
 
 
 def _with_another_way(node: str) -> set[str]:
