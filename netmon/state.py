@@ -34,17 +34,17 @@ class Gauges:
     def __init__(self) -> None:
         self._families: dict[str, dict[Labels, float]] = {}
         self._owned: dict[str, tuple[Figure, ...]] = {}
-        self._owner: dict[tuple[str, Labels], str] = {}
+        self._owners: dict[str, dict[Labels, str]] = {}  # as the families: a key of both would be kept for every series
 
     def set(self, name: str, labels: Labels, value: float) -> None:
         """Set one series that nobody owns (it stays until dropped)."""
         self._families.setdefault(name, {})[labels] = value
-        self._owner.pop((name, labels), None)
+        self._owners.get(name, {}).pop(labels, None)
 
     def drop(self, name: str, labels: Labels) -> None:
         """Remove one series; no error if it is not there."""
         self._families.get(name, {}).pop(labels, None)
-        self._owner.pop((name, labels), None)
+        self._owners.get(name, {}).pop(labels, None)
 
     def replace(self, owner: str, figures: Iterable[Figure]) -> None:
         """Make ``figures`` the only series of ``owner``: series it had before and does not bring now vanish.
@@ -61,12 +61,12 @@ class Gauges:
             there = {id(figure) for figure in old}
             fresh = [figure for figure in new if id(figure) not in there]
             kept = {(figure.name, figure.labels) for figure in new}
-            for key in {(figure.name, figure.labels) for figure in old} - kept:
-                if self._owner.get(key) == owner:
-                    self.drop(*key)
+            for name, labels in {(figure.name, figure.labels) for figure in old} - kept:
+                if self._owners.get(name, {}).get(labels) == owner:
+                    self.drop(name, labels)
         for figure in fresh:
             self._families.setdefault(figure.name, {})[figure.labels] = figure.value
-            self._owner[figure.name, figure.labels] = owner
+            self._owners.setdefault(figure.name, {})[figure.labels] = owner
         if new:
             self._owned[owner] = new
         else:

@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 
 from netmon.collectors.snmp.ber import OidCache
@@ -49,6 +50,7 @@ class Facts:
     routine: Routine | None = None
     full_way: Way | None = None  # for the next routine
     polls: int = 0  # answered ones of the general way
+    infos: tuple[Figure, ...] = ()  # the ports' descriptions as last told
     renderer: Renderer = field(init=False)
     base_labels: Labels = field(init=False)
     _away: tuple[tuple[tuple[Oid, int], ...], bytes] | None = None
@@ -179,16 +181,15 @@ class Facts:
         return found
 
     def port_infos(self, ports: Mapping[str, Port]) -> list[Figure]:
-        """The descriptions of ports."""
-        return [
-            Figure(
-                "netmon_interface_info",
-                tuple(sorted((*self.base_labels, ("ifName", name), ("ifAlias", port.alias)))),
-                1.0,
-            )
-            for name, port in ports.items()
-            if port.alias
-        ]
+        """The descriptions of ports. What is as last time is the same object: gauges keep the labels they saw first."""
+        known = {figure.labels: figure for figure in self.infos}
+        found = []
+        for name, port in ports.items():
+            if port.alias:
+                own = tuple(sorted((*self.base_labels, _name_label(name), ("ifAlias", port.alias))))
+                found.append(known.get(own) or Figure("netmon_interface_info", own, 1.0))
+        self.infos = tuple(found)
+        return found
 
     # --- between polls that are repeated -----------------------------------------------------------------------------
 
@@ -247,6 +248,12 @@ class Facts:
             renderer.duplicates = 0
         stats["bad_values"] += renderer.bad_values - bad
         return found
+
+
+@lru_cache(maxsize=4096)
+def _name_label(name: str) -> tuple[str, str]:
+    """One object for all devices: those of a model call their ports the same."""
+    return "ifName", name
 
 
 def usable(rows: Rows) -> Rows:
