@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from netmon.alerts import parts
 from netmon.alerts.messages_facts import Scene, upper_first
 
 CLOSED = {
@@ -86,8 +87,18 @@ def _body(scene: Scene, kind: str, args: Mapping[str, str], why: str) -> Iterabl
         yield field("contact", "; ".join(contacts))
     if not scene.plain:
         yield from _devices(scene)
+    yield from _draft(scene, kind, args)
     if why:
         yield field("why", why)
+
+
+def _draft(scene: Scene, kind: str, args: Mapping[str, str]) -> Iterable[str]:
+    """For the shift, what it may pass on to leaders: netmon sends them nothing by itself (MESSAGES.md, leaders)."""
+    contacts = scene.state.inventory.contacts.values()
+    leaders = [c.name for c in contacts if set(c.audiences) == {"leader"}]
+    if leaders and "noc" in scene.contact.audiences and scene.incident.kind == "outage" and not scene.state.drill:
+        yield f"{scene.words.text('mail.draft', names=', '.join(leaders))}:"
+        yield from (f"| {line}" for line in parts.lines(scene.words.parts(f"chat.{kind}"), args))
 
 
 def _site(scene: Scene) -> str:

@@ -64,6 +64,25 @@ def test_message(name: str) -> None:
     compare(name, page([(lang, form, tell(CASES[name], WORDS[lang], form)) for lang in ("vi", "en") for form in FORMS]))
 
 
+def test_a_draft_for_leaders_stands_in_the_mail_of_the_shift_alone() -> None:
+    found: list[tuple[str, str, Message]] = []
+    chief = Contact("sep", "Ông Hùng", email="sep@x.vn", audiences=("leader",))
+    told_anyway = Contact("pho", "Bà Mai", email="pho@x.vn", audiences=("leader", "noc"))
+    for language in ("vi", "en"):
+        for name in ("power", "back"):
+            bodies = dict[str, Message]()
+            for audience in ("noc", "technician"):
+                world, reader = state(), replace(TECHNICIAN, audiences=(audience,))
+                contacts = {**world.inventory.contacts, chief.id: chief, told_anyway.id: told_anyway}
+                world.inventory = replace(world.inventory, contacts=contacts)
+                bodies[audience] = render(
+                    CASES[name], world, WORDS[language], CONFIG, "long", reader, zone=ZONE, now=NOW, why=WHY
+                )
+            assert "Ông Hùng" not in bodies["technician"].body
+            found.append((language, "long", bodies["noc"]))
+    compare("leaders", page(found))
+
+
 OWN: dict[str, tuple[OwnKind, dict[str, float | str]]] = {
     "alive": ("alive", {"t_next": NOW + 43_200.0}),
     "last_word": ("last_word", {"alone": "1", "relieved": ""}),
@@ -301,6 +320,7 @@ def test_no_golden_file_is_left_over() -> None:
     known = {
         *CASES,
         "answerable",
+        "leaders",
         "replies",
         "test",
         "to_provider",
