@@ -74,6 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", metavar="PART,...", help="only these parts; nothing is written")
     parser.add_argument("--quick", action="store_true", help="a small trial run; nothing is written")
     parser.add_argument("--seed", type=int, default=20250701, help="of the simulated values")
+    parser.add_argument(
+        "--most", type=int, default=31_000, help="devices of the largest size; it needs 15 minutes alone"
+    )
     given = parser.parse_args(argv)
     logging.disable(logging.INFO)
     only = [part for part in given.only.split(",") if part]
@@ -82,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if wrong := [*(set(wanted) - TOPICS.keys()), *(set(only) - known)]:
         parser.error(f"there is no {', '.join(wrong)}; topics: {', '.join(TOPICS)}; parts: {', '.join(sorted(known))}")
     command = _command(given.topics, sys.argv[1:] if argv is None else argv)
-    options = Options(given.seed, given.quick)
+    options = Options(given.seed, given.quick, given.most)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that all children are ended
     for name in wanted:
         run(name, TOPICS[name], only, options, command)

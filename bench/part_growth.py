@@ -29,6 +29,9 @@ def measure(options: Options) -> dict[str, Any]:
     dead: dict[str, Any] = {}
     missing: dict[str, str] = {}
     for devices in QUICK_SIZES if options.quick else SIZES:
+        if devices > options.most:
+            missing[f"growth {devices}"] = f"not asked for: --most {options.most}"
+            continue
         try:
             _demand_memory(devices)
             growth[str(devices)], late = _own(devices, options.seed)

@@ -21,10 +21,11 @@ DIGITS = 4  # significant ones in a results file
 
 
 class Options(NamedTuple):
-    """What a run was asked for. ``quick``: a trial, of which nothing is kept."""
+    """What a run was asked for. ``quick``: a trial, of which nothing is kept. ``most``: devices of the largest size."""
 
     seed: int
     quick: bool = False
+    most: int = 31_000
 
 
 class Spread(NamedTuple):
