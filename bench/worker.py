@@ -87,8 +87,8 @@ class Worker:
     """What a daemon does with its devices, without probes, pages and messages."""
 
     def __init__(self, count: int, port: int, version: str, compact: bool) -> None:
-        # Slow facts are due at the first poll only, for all sizes alike: what they cost is a part of its own, and 31,000
-        # first polls take longer than the interval.
+        # Slow facts are due at the first poll only, for all sizes alike: what they cost is a part of its own, and three
+        # rounds of 31,000 devices take longer than the interval.
         config = SnmpConfig(slow_interval_s=86_400.0, **(compact_setting() if compact else {}))
         self._clock = Clock()
         with tempfile.TemporaryDirectory(prefix="netmon-bench-") as folder:
